@@ -1,0 +1,15 @@
+import type { Target } from "./target.ts";
+
+/** A column as DuckDB sees it; `type` is DuckDB's SQL type text, for example `DECIMAL(10,2)` or `STRUCT(a INTEGER)`. */
+export interface Column {
+  readonly name: string;
+  readonly type: string;
+  readonly nullable: boolean;
+}
+
+/** What a target looks like: columns in table order, and the primary key's column names (empty: append-only table). */
+export interface TableShape {
+  readonly target: Target;
+  readonly columns: readonly Column[];
+  readonly primaryKey: readonly string[];
+}

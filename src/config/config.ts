@@ -1,0 +1,41 @@
+/** The settings as the rest of the program sees them: one frozen object; keys are DESIGN's setting names in camelCase. */
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  readonly httpPort: number;
+  readonly dataDir: string;
+  /** Folder of the segments, `{data_dir}/buffer` unless set. */
+  readonly bufferDir: string;
+  /** `duckdb:path`, `postgres:…`, `sqlite:path`, `mysql:…`. */
+  readonly catalog: string;
+  readonly dataPath: string;
+  readonly queueSchema: string;
+  readonly targetSchema: string;
+  readonly bufferMaxRows: number;
+  readonly bufferMaxBytes: number;
+  readonly bufferMaxAgeSeconds: number;
+  readonly sweepIntervalSeconds: number;
+  readonly maxParallelFlushes: number;
+  readonly autoCreateTables: boolean;
+  readonly bufferMemoryMb: number;
+  readonly flushMemoryMb: number;
+  /** Memory limit of the lake instance, which runs the queries and writes the Parquet files; 0: DuckDB's own default. */
+  readonly queryMemoryMb: number;
+  readonly bufferDiskLimitBytes: number;
+  /** How long an append waits for room on disk before it is refused. */
+  readonly bufferFullWaitSeconds: number;
+  readonly bufferWorkers: number;
+  readonly stageMemoryBytes: number;
+  readonly tokenRetentionSeconds: number;
+  readonly poolMax: number;
+  readonly poolIdle: number;
+  readonly poolLifetimeSeconds: number;
+  readonly queryTimeoutSeconds: number;
+  readonly walAutocheckpoint: string;
+  readonly shutdownTimeoutSeconds: number;
+  readonly extensionDir: string;
+  readonly sessionIdleSeconds: number;
+  readonly maxSessions: number;
+  readonly maxMessageBytes: number;
+  readonly logLevel: string;
+}

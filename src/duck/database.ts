@@ -1,0 +1,164 @@
+import { realpathSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { DuckDBConnection, type DuckDBValue } from "@duckdb/node-api";
+import duckdb from "@duckdb/node-bindings";
+import { EiderError } from "../errors.ts";
+import { fromDuckError } from "./errors.ts";
+import { quoteIdentifier, quoteLiteral } from "./sql.ts";
+
+/**
+ * A DuckDB instance and its connections. Instances are always in memory; files are ATTACHed, so that a failed checkpoint
+ * spoils that file alone and the block size can be chosen (https://duckdb.org/docs/stable/sql/statements/attach).
+ */
+
+/**
+ * Files that an instance of this thread has attached, by real path. DuckDB's file lock is per process: a second instance
+ * would attach the same file without an error, and acknowledged commits would vanish. A file passes between threads
+ * only detached.
+ */
+const attachedFiles = new Map<string, string>();
+
+function realPathOf(path: string): string {
+  return join(realpathSync(dirname(path)), basename(path));
+}
+
+export class Database implements AsyncDisposable {
+  readonly #handle: duckdb.Database;
+  readonly #connections = new Set<Connection>();
+  readonly #files = new Set<string>();
+
+  private constructor(handle: duckdb.Database) {
+    this.#handle = handle;
+  }
+
+  /** `settings` are DuckDB configuration options (https://duckdb.org/docs/stable/configuration/overview). */
+  static async open(settings: Readonly<Record<string, string>> = {}): Promise<Database> {
+    const config = duckdb.create_config();
+    for (const [name, value] of Object.entries(settings)) duckdb.set_config(config, name, value);
+    return new Database(await duckdb.open(":memory:", config));
+  }
+
+  async connect(): Promise<Connection> {
+    const connection = new Connection(await duckdb.connect(this.#handle), () => this.#connections.delete(connection));
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  /**
+   * ATTACHes a DuckDB file under `alias`; `options` is the text inside ATTACH's parentheses.
+   * Throws when any instance of this thread has it attached.
+   */
+  async attachFile(connection: Connection, path: string, alias: string, options = ""): Promise<void> {
+    const real = realPathOf(path);
+    const owner = attachedFiles.get(real);
+    if (owner !== undefined) throw new EiderError("internal", `file ${real} is already attached as ${owner}`);
+    attachedFiles.set(real, alias);
+    this.#files.add(real);
+    try {
+      await connection.run(
+        `ATTACH ${quoteLiteral(path)} AS ${quoteIdentifier(alias)}${options === "" ? "" : ` (${options})`}`,
+      );
+    } catch (error) {
+      this.#forget(real);
+      throw error;
+    }
+  }
+
+  async detachFile(connection: Connection, path: string, alias: string): Promise<void> {
+    await connection.run(`DETACH ${quoteIdentifier(alias)}`);
+    this.#forget(realPathOf(path));
+  }
+
+  /** Records that `path` belongs to this instance through an ATTACH that `attachFile` cannot make (a `ducklake:` catalog). */
+  claimFile(path: string, alias: string): void {
+    const real = realPathOf(path);
+    if (attachedFiles.has(real)) throw new EiderError("internal", `file ${real} is already attached`);
+    attachedFiles.set(real, alias);
+    this.#files.add(real);
+  }
+
+  #forget(real: string): void {
+    attachedFiles.delete(real);
+    this.#files.delete(real);
+  }
+
+  /** Closes all connections, then the instance; frees its memory and its temp files. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const connection of [...this.#connections]) connection.close();
+    duckdb.close_sync(this.#handle);
+    for (const real of [...this.#files]) this.#forget(real);
+  }
+}
+
+export class Connection implements Disposable {
+  /** The raw handle, for the Arrow bridge and appenders. */
+  readonly handle: duckdb.Connection;
+  readonly #api: DuckDBConnection;
+  readonly #onClose: () => void;
+  #isClosed = false;
+
+  constructor(handle: duckdb.Connection, onClose: () => void) {
+    this.handle = handle;
+    this.#api = new DuckDBConnection(handle);
+    this.#onClose = onClose;
+  }
+
+  /** Runs one or more statements and returns the number of rows that the last one changed. */
+  async run(sql: string, values?: DuckDBValue[] | Record<string, DuckDBValue>): Promise<number> {
+    try {
+      return (await this.#api.run(sql, values)).rowsChanged;
+    } catch (error) {
+      throw fromDuckError(error);
+    }
+  }
+
+  /** Small results by value: BIGINT as bigint, as `getRowObjectsJS` of @duckdb/node-api gives them. */
+  async rows(
+    sql: string,
+    values?: DuckDBValue[] | Record<string, DuckDBValue>,
+  ): Promise<Array<Record<string, unknown>>> {
+    try {
+      return (await this.#api.runAndReadAll(sql, values)).getRowObjectsJS();
+    } catch (error) {
+      throw fromDuckError(error);
+    }
+  }
+
+  /** Runs `body` between BEGIN and COMMIT; any error rolls back and is rethrown. Not for a commit that may be in doubt. */
+  async transaction<T>(body: () => Promise<T>): Promise<T> {
+    await this.run("BEGIN");
+    try {
+      const result = await body();
+      await this.run("COMMIT");
+      return result;
+    } catch (error) {
+      await this.rollback();
+      throw error;
+    }
+  }
+
+  /** ROLLBACK that does not mind when no transaction is open. */
+  async rollback(): Promise<void> {
+    try {
+      await this.#api.run("ROLLBACK");
+    } catch {
+      // "no transaction is active" is what the caller wants; a dead instance shows itself at the next statement.
+    }
+  }
+
+  /** Stops what runs on this connection, within about a millisecond; harmless when nothing does. */
+  interrupt(): void {
+    if (!this.#isClosed) duckdb.interrupt(this.handle);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#onClose();
+    duckdb.disconnect_sync(this.handle);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

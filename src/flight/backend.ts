@@ -1,0 +1,106 @@
+/**
+ * What the Flight layer needs from the system behind it, and nothing else: the protocol knows no DuckDB, no buffer and
+ * no lake. Eider's own backend is `server/`'s composition of query and ingest; the tests have scenario backends.
+ * Errors are EiderErrors; their code decides the gRPC status.
+ */
+
+/** One Arrow IPC message: the bare flatbuffer `Message` and its body. */
+export interface Frame {
+  readonly header: Uint8Array;
+  readonly body: Uint8Array;
+}
+
+/** A result: the schema message comes from `schema`, then the frames, each at most about 2 MiB. */
+export interface RowStream extends AsyncDisposable {
+  readonly schema: Uint8Array;
+  frames(): AsyncIterable<Frame>;
+  /** Stops DuckDB within a second; frames() then rejects with `cancelled`. Harmless after the end. */
+  cancel(): void;
+}
+
+/** What is known of a statement before it runs. All schemas are bare flatbuffer `Message`s of an Arrow schema. */
+export interface StatementInfo {
+  /** Undefined when the statement returns no rows, or its schema is not known before it runs (parameters of unknown type). */
+  readonly schema: Uint8Array | undefined;
+  readonly parameterSchema: Uint8Array | undefined;
+  readonly isUpdate: boolean;
+}
+
+export type StatementResult =
+  | { readonly kind: "rows"; readonly rows: RowStream }
+  | { readonly kind: "count"; readonly count: number };
+
+/** Parameter sets: one IPC stream's messages (schema first). Undefined: run once without parameters. */
+export interface Parameters {
+  readonly schema: Uint8Array;
+  readonly batches: readonly Frame[];
+}
+
+export interface Prepared extends AsyncDisposable {
+  readonly info: StatementInfo;
+  /** The schema when the parameters' types are known. */
+  describe(parameters: Parameters | undefined): Promise<Uint8Array | undefined>;
+  /** Runs in the session's current transaction, else in autocommit. Many parameter sets: rows are concatenated, counts summed. */
+  execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult>;
+}
+
+export interface ExecuteOptions {
+  readonly transaction?: string;
+}
+
+export interface IngestOptions {
+  readonly catalog?: string;
+  readonly schema?: string;
+  readonly table: string;
+  readonly temporary: boolean;
+  readonly ifNotExists: "create" | "fail";
+  readonly ifExists: "fail" | "append" | "replace";
+  /** The request's `options` map; `eider.ingest` = `direct` writes to the lake at once. */
+  readonly options: Readonly<Record<string, string>>;
+  readonly transaction?: string;
+}
+
+export interface IngestStream {
+  /** Resolves when ready for more. */
+  write(frame: Frame): Promise<void>;
+  /** All of it, durable; resolves to the number of rows. */
+  finish(): Promise<number>;
+  /** The client failed or went away: nothing remains. Idempotent, a no-op after finish. */
+  abort(): Promise<void>;
+}
+
+/** DoPut with a path: each batch is durable when `put` resolves; `put` may be called again before it has. */
+export interface PutStream {
+  put(
+    frame: Frame,
+    metadata: Uint8Array | undefined,
+  ): Promise<{ readonly rows: number; readonly seq: number } | undefined>;
+  close(): Promise<void>;
+}
+
+export type SessionOptionValue = string | boolean | bigint | number | readonly string[];
+
+/** A client connection's state: catalog, schema, settings, temporary tables, and at most one open transaction at a time. */
+export interface Session extends AsyncDisposable {
+  readonly id: string;
+  prepare(sql: string, options: ExecuteOptions): Promise<Prepared>;
+  /** Begins lazily: nothing is pinned before the first statement. */
+  beginTransaction(): Promise<string>;
+  /** Unknown id: `not_found`. COMMIT of an aborted transaction rolls back and rejects with `transaction_aborted`, once. */
+  endTransaction(id: string, action: "commit" | "rollback"): Promise<void>;
+  ingest(options: IngestOptions, schema: Uint8Array): Promise<IngestStream>;
+  put(path: readonly string[], schema: Uint8Array): Promise<PutStream>;
+  /** Rows of a Flight SQL metadata command (`CommandGetTables` …) in the schema that the protocol fixes. */
+  metadata(command: string, request: Readonly<Record<string, unknown>>): Promise<RowStream>;
+  getOptions(): Promise<Readonly<Record<string, SessionOptionValue>>>;
+  /** Resolves to the error of each option that was refused; undefined value: erase. */
+  setOptions(
+    options: Readonly<Record<string, SessionOptionValue | undefined>>,
+  ): Promise<Readonly<Record<string, "invalid_name" | "invalid_value" | "error">>>;
+}
+
+export interface Backend {
+  openSession(principal: string): Promise<Session>;
+  /** All tables as paths, for ListFlights. */
+  listTables(): Promise<ReadonlyArray<{ readonly path: readonly string[]; readonly schema: Uint8Array }>>;
+}

@@ -1,0 +1,25 @@
+import { defineConfig } from "vitest/config";
+
+// Tests run as compiled JavaScript, so that worker threads and child processes load the same files as in production.
+const dist = process.env.EIDER_DIST ?? "dist";
+const kind = (name, timeoutMs, options = {}) => ({
+  test: {
+    name,
+    include: [`${dist}/test/${name}/**/*.test.js`],
+    exclude: [],
+    pool: "forks",
+    testTimeout: timeoutMs,
+    hookTimeout: timeoutMs,
+    ...options,
+  },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      kind("unit", 60_000),
+      kind("integration", 300_000, { fileParallelism: false }),
+      kind("crash", 900_000, { fileParallelism: false }),
+    ],
+  },
+});
