@@ -43,6 +43,7 @@ export const ERRORS = {
   cancelled: { grpc: OK_CANCELLED, http: 499, retryable: false, level: "debug" },
   deadline_exceeded: { grpc: DEADLINE_EXCEEDED, http: 504, retryable: true, level: "info" },
   buffer_full: { grpc: RESOURCE_EXHAUSTED, http: 429, retryable: true, level: "warn" },
+  buffer_unavailable: { grpc: UNAVAILABLE, http: 503, retryable: true, level: "error" },
   out_of_memory: { grpc: RESOURCE_EXHAUSTED, http: 429, retryable: true, level: "warn" },
   disk_full: { grpc: RESOURCE_EXHAUSTED, http: 507, retryable: true, level: "error" },
   limit_exceeded: { grpc: RESOURCE_EXHAUSTED, http: 429, retryable: true, level: "info" },

@@ -5,6 +5,8 @@ export interface Column {
   readonly name: string;
   readonly type: string;
   readonly nullable: boolean;
+  /** DuckDB SQL text of the default, as `duckdb_columns().column_default` gives it; absent: NULL. */
+  readonly default?: string;
 }
 
 /** What a target looks like: columns in table order, and the primary key's column names (empty: append-only table). */

@@ -133,4 +133,6 @@ export interface Buffers {
   /** Drops everything the target's buffer holds, unflushed. */
   clearBuffer(target: Target): Promise<void>;
   views(): readonly BufferView[];
+  /** True while rows that this session was acknowledged for are in the target's buffer, open or sealed. */
+  hasRowsOf(target: Target, session: string): boolean;
 }

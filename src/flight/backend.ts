@@ -46,6 +46,8 @@ export interface Prepared extends AsyncDisposable {
 
 export interface ExecuteOptions {
   readonly transaction?: string;
+  /** Aborted when the client cancels, goes away or its deadline passes; the work then stops and rejects. */
+  readonly signal?: AbortSignal;
 }
 
 export interface IngestOptions {
@@ -99,8 +101,19 @@ export interface Session extends AsyncDisposable {
   ): Promise<Readonly<Record<string, "invalid_name" | "invalid_value" | "error">>>;
 }
 
+/** What a client connection says of itself. */
+export interface ClientTraits {
+  /** The `user-agent` header; empty when there is none. */
+  readonly userAgent: string;
+  /**
+   * The client reads unsigned integers as signed ones (JDBC): send UTINYINT as int16, USMALLINT as int32, UINTEGER as
+   * int64 and UBIGINT as decimal(20,0).
+   */
+  readonly widenUnsigned: boolean;
+}
+
 export interface Backend {
-  openSession(principal: string): Promise<Session>;
+  openSession(principal: string, client: ClientTraits): Promise<Session>;
   /** All tables as paths, for ListFlights. */
   listTables(): Promise<ReadonlyArray<{ readonly path: readonly string[]; readonly schema: Uint8Array }>>;
 }

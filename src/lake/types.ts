@@ -1,10 +1,14 @@
-import type { TableShape } from "../base/table.ts";
 import type { Target } from "../base/target.ts";
 import type { Compaction, SealedSegment } from "../buffer/types.ts";
+import type { Connection } from "../duck/database.ts";
+import type { EiderError } from "../errors.ts";
 
-/** One table's part of a flush: its waiting segments in order, and the winners among their rows. */
+/**
+ * One table's part of a flush: its waiting segments in order, all keyed alike, and the winners among their rows. The
+ * table's present shape is read in the transaction itself.
+ */
 export interface FlushPart {
-  readonly shape: TableShape;
+  readonly target: Target;
   readonly segments: readonly SealedSegment[];
   readonly compaction: Compaction;
 }
@@ -17,9 +21,30 @@ export interface FlushOutcome {
   readonly target: Target;
 }
 
+/** A part that is not in the lake, or not known to be: its segments must stay and be flushed again. */
+export interface FlushFailure {
+  readonly target: Target;
+  readonly error: EiderError;
+}
+
 export interface CommitResult {
+  /** In the order of the parts; every part has an outcome or a failure. */
   readonly outcomes: readonly FlushOutcome[];
-  readonly phasesMs: Readonly<Record<"write" | "guard" | "commit" | "harden", number>>;
-  /** The COMMIT's answer was lost and the watermark settled it. */
+  readonly failures: readonly FlushFailure[];
+  readonly phasesMs: Readonly<Record<CommitPhase, number>>;
+  /** The COMMIT's answer was lost at least once. */
   readonly wasInDoubt: boolean;
+  /** Attempts that another committer's transaction made void. */
+  readonly conflicts: number;
+}
+
+export type CommitPhase = "write" | "guard" | "commit" | "harden";
+
+/** Loads a DuckDB extension into the connection's instance. */
+export type LoadExtension = (connection: Connection, name: string) => Promise<void>;
+
+export interface Log {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
 }

@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+// What `npm test` runs after the build: Python and extensions are set up, then vitest runs every kind of test (or what
+// the arguments say: `npm test -- --project unit`). The last line is `N passed, N failed[, N skipped]`.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { setupPython } from "./setup-python.mjs";
+
+const KINDS = ["unit", "integration", "crash"];
+/** Extensions that the tests load. */
+const EXTENSIONS = ["ducklake"];
+/** As bin/eider sets it: with Node's 4 a few long queries would block all others. */
+const THREADS = "32";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const dist = process.env.EIDER_DIST ?? "dist";
+const env = { ...process.env, UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? THREADS };
+env.EIDER_PYTHON ??= setupPython();
+env.EIDER_EXTENSION_DIR ??= await defaultExtensionDir();
+
+const fetched = run(process.execPath, [join(root, "scripts", "fetch-extensions.mjs"), ...EXTENSIONS]);
+if (fetched !== 0) finish({ passed: 0, failed: 1, skipped: 0 }, "the extensions that the tests need are missing");
+
+const scratch = mkdtempSync(join(tmpdir(), "eider-test-"));
+const report = join(scratch, "report.json");
+const args = process.argv.slice(2);
+const kinds = args.some((argument) => argument.startsWith("--project"))
+  ? []
+  : KINDS.flatMap((kind) => ["--project", kind]);
+const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
+const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+const code = run(process.execPath, [vitest, "run", "--passWithNoTests", ...kinds, ...reporters, ...args]);
+const result = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : undefined;
+rmSync(scratch, { recursive: true, force: true });
+finish(countsOf(result, code), result === undefined ? "vitest left no report" : undefined);
+
+function run(program, programArgs) {
+  // What tools say goes to stderr as well as the report, in order; stdout's last line is the count.
+  return spawnSync(program, programArgs, { cwd: root, env, stdio: ["ignore", "inherit", "inherit"] }).status ?? 1;
+}
+
+async function defaultExtensionDir() {
+  const { loadConfig } = await import(new URL(`../${dist}/src/config/load.js`, import.meta.url));
+  const home = { HOME: process.env.HOME ?? homedir() };
+  return loadConfig({ flags: { values: {}, unknown: [] }, env: home, cwd: root }).config.extensionDir;
+}
+
+function countsOf(report, exitCode) {
+  const passed = report?.numPassedTests ?? 0;
+  const skipped = (report?.numPendingTests ?? 0) + (report?.numTodoTests ?? 0);
+  const failedTests = report?.numFailedTests ?? 0;
+  // A file that could not be loaded, an error outside of any test, or no test at all is a failure, too.
+  const emptyFiles = (report?.testResults ?? []).filter(
+    ({ status, assertionResults }) => status === "failed" && assertionResults.every((test) => test.status !== "failed"),
+  ).length;
+  const failed = failedTests + emptyFiles;
+  return { passed, skipped, failed: failed === 0 && (exitCode !== 0 || passed === 0) ? 1 : failed };
+}
+
+function finish({ passed, failed, skipped }, problem) {
+  if (problem !== undefined) console.error(problem);
+  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+  process.exit(failed === 0 ? 0 : 1);
+}

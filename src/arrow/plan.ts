@@ -1,0 +1,62 @@
+import type { Dictionary, Field, FixedSizeList, Schema } from "apache-arrow";
+import { EiderError } from "../errors.ts";
+import { arrowRowOf, duckTypeAt, type Layout, valueFieldOf } from "./arrow-types.ts";
+import type { Converter } from "./convert.ts";
+
+/** How one field of a schema is decoded; worked out once per stream. */
+export interface ColumnPlan {
+  readonly path: string;
+  readonly layout: Layout;
+  /** Bytes per Arrow value of the `fixed` layout. */
+  readonly width: number;
+  readonly convert: Converter | undefined;
+  readonly isText: boolean;
+  readonly isMap: boolean;
+  /** Elements per list of the `fixed-list` layout. */
+  readonly listSize: number;
+  readonly children: readonly ColumnPlan[];
+  readonly dictionary: { readonly id: number; readonly isSigned: boolean; readonly values: ColumnPlan } | undefined;
+}
+
+/** Plans of a schema's columns, and of its dictionaries' values by dictionary id. */
+export interface SchemaPlan {
+  readonly columns: readonly ColumnPlan[];
+  readonly dictionaries: ReadonlyMap<number, ColumnPlan>;
+}
+
+export function planSchema(schema: Schema): SchemaPlan {
+  const dictionaries = new Map<number, ColumnPlan>();
+  const types = new Map<number, string>();
+  const plan = (field: Field, path: string): ColumnPlan => {
+    const row = arrowRowOf(field, path);
+    const type = field.type;
+    const children = row.layout === "dictionary" ? [] : ((type.children ?? []) as Field[]);
+    return {
+      path,
+      layout: row.layout,
+      width: row.layout === "dictionary" ? (type as Dictionary).indices.bitWidth / 8 : (row.width?.(type) ?? 0),
+      convert: row.convert?.(field),
+      isText: row.isText ?? false,
+      isMap: duckTypeAt(field, path).startsWith("MAP(") && row.layout === "list",
+      listSize: row.layout === "fixed-list" ? (type as FixedSizeList).listSize : 0,
+      children: children.map((child) => plan(child, `${path}.${child.name}`)),
+      dictionary: row.layout === "dictionary" ? planDictionary(field, path) : undefined,
+    };
+  };
+  const planDictionary = (field: Field, path: string): ColumnPlan["dictionary"] => {
+    const { id, indices } = field.type as Dictionary;
+    const sql = duckTypeAt(field, path);
+    const known = types.get(id);
+    if (known !== undefined && known !== sql) {
+      throw new EiderError(
+        "request_invalid",
+        `column "${path}": dictionary ${id} has values of two types, ${known} and ${sql}`,
+      );
+    }
+    types.set(id, sql);
+    const values = dictionaries.get(id) ?? plan(valueFieldOf(field), path);
+    dictionaries.set(id, values);
+    return { id, isSigned: indices.isSigned, values };
+  };
+  return { columns: schema.fields.map((field) => plan(field, field.name)), dictionaries };
+}

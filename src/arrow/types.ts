@@ -1,0 +1,16 @@
+import type { Field, Schema } from "apache-arrow";
+import type { Column } from "../base/table.ts";
+import { duckTypeAt } from "./arrow-types.ts";
+
+export { isAssignable, refuseUnstorable } from "./assignable.ts";
+export { arrowFieldOf, type ResultTypeOptions } from "./duck-types.ts";
+
+/** DuckDB's SQL type for an Arrow field; throws type_unsupported, naming the field's path and Arrow type, when there is none. */
+export function duckTypeOf(field: Field): string {
+  return duckTypeAt(field, field.name);
+}
+
+/** A table's columns for a schema, in its order. */
+export function columnsOf(schema: Schema): Column[] {
+  return schema.fields.map((field) => ({ name: field.name, type: duckTypeOf(field), nullable: field.nullable }));
+}

@@ -1,0 +1,51 @@
+import { type Connection, Database } from "../duck/database.ts";
+
+export interface InstanceSettings {
+  readonly memoryMb: number;
+  readonly threads: number;
+  readonly tempFolder: string;
+}
+
+/** A DuckDB instance of the buffers: its own memory limit and temp folder, no extension loading, files attached uncompressed. */
+export async function openInstance(settings: InstanceSettings): Promise<Database> {
+  return Database.open({
+    memory_limit: `${settings.memoryMb}MiB`,
+    threads: String(settings.threads),
+    temp_directory: settings.tempFolder,
+    // Segments live for seconds: appending is about twice as fast without compression.
+    force_compression: "uncompressed",
+    // An automatic checkpoint that fails after a durable COMMIT reports an error for rows that are stored.
+    wal_autocheckpoint: "10TB",
+    autoinstall_known_extensions: "false",
+    autoload_known_extensions: "false",
+  });
+}
+
+/** Runs `body` on an instance of its own, closed at the end. */
+export async function withInstance<T>(
+  settings: InstanceSettings,
+  body: (database: Database, connection: Connection) => Promise<T>,
+): Promise<T> {
+  const database = await openInstance(settings);
+  try {
+    const connection = await database.connect();
+    // Casts must not depend on where the server stands.
+    await connection.run("SET TimeZone = 'UTC'");
+    return await body(database, connection);
+  } finally {
+    await database[Symbol.asyncDispose]();
+  }
+}
+
+export async function memoryUsage(database: Database): Promise<{ memoryBytes: number; tempBytes: number }> {
+  // A connection of its own: the instance's other one may be in the middle of a COMMIT.
+  const connection = await database.connect();
+  try {
+    const [row] = await connection.rows(
+      `SELECT sum(memory_usage_bytes)::DOUBLE AS memory, sum(temporary_storage_bytes)::DOUBLE AS temp FROM duckdb_memory()`,
+    );
+    return { memoryBytes: Number(row?.["memory"] ?? 0), tempBytes: Number(row?.["temp"] ?? 0) };
+  } finally {
+    connection.close();
+  }
+}

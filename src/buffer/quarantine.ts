@@ -1,0 +1,96 @@
+import { copyFile, mkdir, rename, truncate, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { messageOf } from "../errors.ts";
+import { QUARANTINE, sizeOf, syncFolder, walPath } from "./buffer-folder.ts";
+import type { Log } from "./log.ts";
+
+/** A segment file that could not be read whole. */
+export interface QuarantinedSegment {
+  readonly path: string;
+  /** The folder in `quarantine/` with the file, its WAL and `reason.json`. */
+  readonly movedTo: string;
+  readonly reason: string;
+  /** Rows that could be kept: those before the damage in its WAL. 0 when the file was set aside as a whole. */
+  readonly rowsKept: number;
+}
+
+/** Damaged segments are set aside in `quarantine/`, never deleted. */
+export class Quarantine {
+  readonly #bufferDir: string;
+  readonly #log: Log;
+  readonly #reports: QuarantinedSegment[] = [];
+
+  constructor(bufferDir: string, log: Log) {
+    this.#bufferDir = bufferDir;
+    this.#log = log;
+  }
+
+  get reports(): readonly QuarantinedSegment[] {
+    return this.#reports;
+  }
+
+  async copy(path: string): Promise<void> {
+    const folder = await this.#folderFor(path);
+    for (const file of existing(path)) await copyFile(file, join(folder, basename(file)));
+  }
+
+  /** Sets the file aside as it was before any repair: `copy` has kept that. */
+  async move(path: string, reason: string): Promise<void> {
+    const folder = await this.#folderFor(path);
+    for (const file of existing(path)) {
+      const kept = join(folder, basename(file));
+      await rename(file, sizeOf(kept) > 0 ? `${kept}.after-repair` : kept);
+    }
+    await syncFolder(dirname(path));
+    await this.#report(
+      { path, movedTo: folder, reason, rowsKept: 0 },
+      "a damaged segment was set aside; its rows are not in the lake",
+    );
+  }
+
+  async reportSalvaged(path: string, reason: string, rowsKept: number): Promise<void> {
+    const folder = await this.#folderFor(path);
+    const text = "the WAL of a segment is damaged; all before the damage was kept, a copy of it all was set aside";
+    await this.#report({ path, movedTo: folder, reason, rowsKept }, text);
+  }
+
+  async #report(report: QuarantinedSegment, message: string): Promise<void> {
+    this.#reports.push(report);
+    await writeFile(
+      join(report.movedTo, "reason.json"),
+      `${JSON.stringify({ ...report, atMs: Date.now() }, undefined, 2)}\n`,
+    );
+    await syncFolder(report.movedTo);
+    this.#log.error(report, message);
+  }
+
+  async #folderFor(path: string): Promise<string> {
+    const folder = join(this.#bufferDir, QUARANTINE, basename(dirname(path)), basename(path, ".duckdb"));
+    await mkdir(folder, { recursive: true });
+    return folder;
+  }
+}
+
+function existing(path: string): string[] {
+  return [path, walPath(path)].filter((file) => sizeOf(file) > 0);
+}
+
+export function quarantineReason(error: unknown): string {
+  return messageOf(error).split("\n")[0] ?? "unknown";
+}
+
+/** Bytes in front of an entry of the WAL: its length and its checksum. */
+const WAL_ENTRY_HEADER_BYTES = 16;
+
+/**
+ * Cuts the WAL off before the entry that DuckDB's error names; what comes before is whole transactions, or is ignored.
+ * False when the error names none, or nothing would be cut.
+ */
+export async function truncateWal(path: string, error: unknown): Promise<boolean> {
+  const position = /WAL file: .*byte position (\d+)/s.exec(messageOf(error))?.[1];
+  if (position === undefined) return false;
+  const lengthBytes = Number(position) - WAL_ENTRY_HEADER_BYTES;
+  if (lengthBytes <= 0 || lengthBytes >= sizeOf(path)) return false;
+  await truncate(path, lengthBytes);
+  return true;
+}

@@ -1,0 +1,147 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Target } from "../base/target.ts";
+import { EiderError, messageOf } from "../errors.ts";
+import {
+  EMPTY_FILE_BYTES,
+  listSegments,
+  readTarget,
+  removeDatabase,
+  segmentIdOf,
+  sizeOf,
+  tokensPath,
+  walPath,
+} from "./buffer-folder.ts";
+import { type Quarantine, quarantineReason, truncateWal } from "./quarantine.ts";
+import { RowLayout } from "./row-layout.ts";
+import { Segment, type SegmentSettings } from "./segment.ts";
+import { SegmentFile, type TokenRow } from "./segment-file.ts";
+
+export interface RecoverySettings {
+  /** Memory for one file at a time, so that a large WAL replays. */
+  readonly memoryMb: number;
+  readonly segment: SegmentSettings;
+  readonly quarantine: Quarantine;
+  /** Tokens before this are not read. */
+  readonly cutoffMs: number;
+  /** Ids of sealed segments that are handed out already: their files may be attached elsewhere and are only read. */
+  readonly known: ReadonlySet<string>;
+}
+
+export interface RecoveredSegment {
+  readonly id: string;
+  readonly lastSeq: number;
+  readonly target: Target;
+  readonly tokens: readonly TokenRow[];
+  /** Undefined for a known one. */
+  readonly segment: Segment | undefined;
+}
+
+export interface RecoveredFolder {
+  readonly target: Target;
+  readonly segments: readonly RecoveredSegment[];
+}
+
+/** A full disk, too little memory, too many open files or missing rights say nothing about the file: the start fails. */
+const NOT_DAMAGE =
+  /No space left|ENOSPC|Out of Memory|could not allocate|Too many open files|Permission denied|Could not set lock|Read-only file system/i;
+
+/** A WAL may be damaged in more than one place. */
+const MAX_TRUNCATIONS = 3;
+
+/**
+ * Reads one target's folder after a stop of any kind: replays the segments' WALs, deletes what was never committed, sets
+ * damaged files aside. Undefined when nothing is left of it, and the folder is gone.
+ */
+export async function recoverFolder(folder: string, settings: RecoverySettings): Promise<RecoveredFolder | undefined> {
+  await removeLeftovers(folder);
+  const segments: RecoveredSegment[] = [];
+  for (const path of await listSegments(folder)) {
+    const recovered = await recoverSegment(path, settings);
+    if (recovered) segments.push(recovered);
+  }
+  segments.sort((a, b) => a.lastSeq - b.lastSeq);
+  const target = segments[0]?.target ?? (await readTarget(folder));
+  if (segments.length === 0 && sizeOf(tokensPath(folder)) === 0) {
+    await rm(folder, { recursive: true, force: true });
+    return undefined;
+  }
+  return target && { target, segments };
+}
+
+/** Compactions, spilled temp files and half-written JSON mean nothing after a restart; a WAL without its file is damage. */
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (/^compact-|\.tmp$|^target\.json\./.test(name)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+async function recoverSegment(path: string, settings: RecoverySettings): Promise<RecoveredSegment | undefined> {
+  if (sizeOf(path) < EMPTY_FILE_BYTES && sizeOf(walPath(path)) === 0) {
+    await removeDatabase(path);
+    return undefined;
+  }
+  let reason = "";
+  for (let truncations = 0; ; truncations += 1) {
+    try {
+      const recovered = await readSegment(path, settings);
+      if (reason !== "") await settings.quarantine.reportSalvaged(path, reason, recovered?.segment?.state.rows ?? 0);
+      return recovered;
+    } catch (error) {
+      if (NOT_DAMAGE.test(messageOf(error))) {
+        throw new EiderError("config_invalid", `segment ${path} cannot be opened: ${messageOf(error)}`, {
+          cause: error,
+        });
+      }
+      if (reason === "") {
+        reason = quarantineReason(error);
+        await settings.quarantine.copy(path);
+      }
+      const isShorter = truncations < MAX_TRUNCATIONS && (await truncateWal(walPath(path), error));
+      if (isShorter) continue;
+      await settings.quarantine.move(path, reason);
+      return undefined;
+    }
+  }
+}
+
+async function readSegment(path: string, settings: RecoverySettings): Promise<RecoveredSegment | undefined> {
+  const id = segmentIdOf(path);
+  const isKnown = settings.known.has(id);
+  const hadWal = sizeOf(walPath(path)) > 0;
+  const file = await SegmentFile.open(path, { memoryMb: settings.memoryMb, isReadOnly: isKnown });
+  let isEmpty = false;
+  try {
+    const meta = await file.readMeta();
+    const rows = meta ? await file.countRows() : 0;
+    isEmpty = rows === 0;
+    if (!meta || isEmpty) return undefined;
+    const tokens = await file.readTokens(settings.cutoffMs);
+    const { target, firstSeq } = meta;
+    const found = { id, target, tokens, lastSeq: firstSeq + rows - 1 };
+    if (isKnown) return { ...found, segment: undefined };
+    const hasNonInserts = await file.hasNonInserts(meta);
+    if (hadWal) await tryCheckpoint(file);
+    const state = {
+      firstSeq,
+      rows,
+      bytes: sizeOf(path),
+      tokens: tokens.length,
+      openedMs: meta.openedMs,
+      hasNonInserts,
+    };
+    return { ...found, segment: new Segment(path, new RowLayout(meta), settings.segment, state) };
+  } finally {
+    await file[Symbol.asyncDispose]();
+    if (isEmpty) await removeDatabase(path);
+  }
+}
+
+/** When it fails the WAL stays, and sealing tries it again. */
+async function tryCheckpoint(file: SegmentFile): Promise<void> {
+  try {
+    await file.checkpoint();
+  } catch {
+    // Sealing reports it.
+  }
+}

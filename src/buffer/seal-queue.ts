@@ -1,0 +1,124 @@
+import { fromDuckError } from "../duck/errors.ts";
+import { EiderError, messageOf } from "../errors.ts";
+import type { Log } from "./log.ts";
+import type { Segment } from "./segment.ts";
+import type { SealedSegment, SealReason } from "./types.ts";
+
+const RETRY_FIRST_MS = 500;
+const RETRY_LAST_MS = 30_000;
+
+export interface SealJob {
+  readonly segment: Segment;
+  readonly reason: SealReason;
+  readonly recovered: boolean;
+  /** A staged segment's COMMIT, which may still run: false drops the job. */
+  readonly isCommitted?: Promise<boolean>;
+}
+
+interface Waiter {
+  readonly last: SealJob;
+  resolve(): void;
+  reject(error: EiderError): void;
+}
+
+/**
+ * Seals one target's segments strictly in order of their seqs: the lake remembers only the highest committed seq, so a
+ * later segment that were flushed before an earlier one would make that one look committed, and its rows would be lost.
+ * A job that fails (disk full, memory) stays at the front and is tried again; its rows are durable meanwhile.
+ */
+export class SealQueue {
+  readonly #jobs: SealJob[] = [];
+  readonly #waiters = new Set<Waiter>();
+  readonly #onSealed: (segment: SealedSegment, tokens: number) => void;
+  readonly #log: Log;
+  #isRunning = false;
+  #isClosed = false;
+  #run: Promise<void> = Promise.resolve();
+  #wake: () => void = () => {};
+
+  constructor(onSealed: (segment: SealedSegment, tokens: number) => void, log: Log) {
+    this.#onSealed = onSealed;
+    this.#log = log;
+  }
+
+  push(job: SealJob): void {
+    this.#jobs.push(job);
+    if (!this.#isRunning && !this.#isClosed) this.#run = this.#work();
+  }
+
+  get jobs(): readonly SealJob[] {
+    return this.#jobs;
+  }
+
+  /** Resolves once every job of this moment is sealed; rejects when one of them fails (it is tried again later). */
+  async drained(): Promise<void> {
+    const last = this.#jobs.at(-1);
+    if (last === undefined) return;
+    const settled = new Promise<void>((resolve, reject) => this.#waiters.add({ last, resolve, reject }));
+    this.#wake();
+    await settled;
+  }
+
+  /** Finishes the job that runs and takes no other; segments stay on disk for the next start. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#wake();
+    await this.#run;
+    for (const job of this.#jobs) await job.segment.close();
+    this.#failWaiters(new EiderError("shutting_down", "the buffer was closed before its segments were sealed"));
+  }
+
+  /** Stops, and deletes the segments that wait. */
+  async discard(): Promise<void> {
+    await this.close();
+    for (const job of this.#jobs.splice(0)) await job.segment.discard();
+  }
+
+  async #work(): Promise<void> {
+    this.#isRunning = true;
+    let delayMs = RETRY_FIRST_MS;
+    for (let job = this.#jobs[0]; job !== undefined && !this.#isClosed; job = this.#jobs[0]) {
+      try {
+        await this.#seal(job);
+        delayMs = RETRY_FIRST_MS;
+      } catch (error) {
+        const fields = { path: job.segment.path, error: messageOf(error), retryMs: delayMs };
+        this.#log.warn(fields, "sealing a segment failed; its rows are durable and it is tried again");
+        this.#failWaiters(fromDuckError(error));
+        await this.#sleep(delayMs);
+        delayMs = Math.min(delayMs * 2, RETRY_LAST_MS);
+      }
+    }
+    this.#isRunning = false;
+  }
+
+  async #seal(job: SealJob): Promise<void> {
+    const isCommitted = (await job.isCommitted) ?? true;
+    const sealed = isCommitted ? await job.segment.seal(job.reason, job.recovered) : undefined;
+    if (sealed === undefined || sealed.rows === 0) await job.segment.discard();
+    this.#jobs.shift();
+    if (sealed !== undefined && sealed.rows > 0) this.#onSealed(sealed, job.segment.state.tokens);
+    for (const waiter of this.#waiters) {
+      if (waiter.last !== job) continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve();
+    }
+  }
+
+  #failWaiters(error: EiderError): void {
+    for (const waiter of this.#waiters) waiter.reject(error);
+    this.#waiters.clear();
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    if (this.#isClosed) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = () => {};
+  }
+}

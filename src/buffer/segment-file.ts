@@ -1,0 +1,166 @@
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Column } from "../base/table.ts";
+import type { Target } from "../base/target.ts";
+import type { Connection, Database } from "../duck/database.ts";
+import { quoteIdentifier } from "../duck/sql.ts";
+import { EiderError } from "../errors.ts";
+import { syncFolder, tempFolderOf } from "./buffer-folder.ts";
+import { memoryUsage, openInstance } from "./instance.ts";
+import { opColumnOf, type RowLayout } from "./row-layout.ts";
+
+/** Under this name the segment's file is attached to its instance. */
+export const SEGMENT = "seg";
+
+const FORMAT_VERSION = 1;
+
+/** What a segment's `meta` row says: written in the transaction of its first rows, so that both exist or neither. */
+export interface SegmentMeta {
+  readonly target: Target;
+  readonly columns: readonly Column[];
+  readonly primaryKey: readonly string[];
+  readonly firstSeq: number;
+  readonly openedMs: number;
+}
+
+export interface TokenRow {
+  readonly token: string;
+  readonly rows: number;
+  readonly seq: number;
+  readonly atMs: number;
+}
+
+/** A segment's DuckDB file, attached to an in-memory instance of its own: tables `rows`, `meta`, `tokens`. */
+export class SegmentFile implements AsyncDisposable {
+  readonly path: string;
+  readonly connection: Connection;
+  readonly #database: Database;
+
+  private constructor(path: string, database: Database, connection: Connection) {
+    this.path = path;
+    this.#database = database;
+    this.connection = connection;
+  }
+
+  /** Opens or creates the file; opening replays its WAL. */
+  static async open(
+    path: string,
+    options: { readonly memoryMb: number; readonly blockBytes?: number | undefined; readonly isReadOnly?: boolean },
+  ): Promise<SegmentFile> {
+    const isNew = !existsSync(path);
+    const database = await openInstance({ memoryMb: options.memoryMb, threads: 1, tempFolder: tempFolderOf(path) });
+    try {
+      const connection = await database.connect();
+      await connection.run("SET TimeZone = 'UTC'");
+      const attach: string[] = [];
+      if (options.isReadOnly) attach.push("READ_ONLY");
+      if (isNew && options.blockBytes !== undefined) attach.push(`BLOCK_SIZE ${options.blockBytes}`);
+      await database.attachFile(connection, path, SEGMENT, attach.join(", "));
+      return new SegmentFile(path, database, connection);
+    } catch (error) {
+      await database[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Makes the tables; durable, with the file's name in its folder, unless a transaction is open. */
+  async createTables(layout: RowLayout): Promise<void> {
+    await this.connection.run(
+      `CREATE TABLE ${SEGMENT}.main.rows (${layout.definition});
+       CREATE TABLE ${SEGMENT}.main.meta (version INTEGER, target_schema VARCHAR, target_table VARCHAR, columns VARCHAR,
+         primary_key VARCHAR, first_seq BIGINT, opened_ms BIGINT);
+       CREATE TABLE ${SEGMENT}.main.tokens (token VARCHAR, rows BIGINT, seq BIGINT, at_ms BIGINT)`,
+    );
+    await syncFolder(dirname(this.path));
+  }
+
+  async insertMeta(layout: RowLayout, firstSeq: number, openedMs: number): Promise<void> {
+    await this.connection.run(`INSERT INTO ${SEGMENT}.main.meta VALUES ($1, $2, $3, $4, $5, $6, $7)`, [
+      FORMAT_VERSION,
+      layout.target.schema,
+      layout.target.table,
+      JSON.stringify(layout.columns),
+      JSON.stringify(layout.primaryKey),
+      BigInt(firstSeq),
+      BigInt(openedMs),
+    ]);
+  }
+
+  /** Undefined when nothing was ever committed: a segment made ahead, or a staged stream that was not published. */
+  async readMeta(): Promise<SegmentMeta | undefined> {
+    const tables = await this.connection.rows(
+      `SELECT table_name FROM duckdb_tables() WHERE database_name = '${SEGMENT}' AND table_name = 'meta'`,
+    );
+    if (tables.length === 0) return undefined;
+    const [row] = await this.connection.rows(`SELECT * FROM ${SEGMENT}.main.meta`);
+    if (row === undefined) return undefined;
+    if (row["version"] !== FORMAT_VERSION) {
+      throw new EiderError(
+        "internal",
+        `segment ${this.path} has format ${String(row["version"])}, not ${FORMAT_VERSION}`,
+      );
+    }
+    return {
+      target: { schema: String(row["target_schema"]), table: String(row["target_table"]) },
+      columns: JSON.parse(String(row["columns"])) as Column[],
+      primaryKey: JSON.parse(String(row["primary_key"])) as string[],
+      firstSeq: Number(row["first_seq"]),
+      openedMs: Number(row["opened_ms"]),
+    };
+  }
+
+  async countRows(): Promise<number> {
+    return this.#count(`SELECT count(*) AS n FROM ${SEGMENT}.main.rows`);
+  }
+
+  async countTokens(): Promise<number> {
+    return this.#count(`SELECT count(*) AS n FROM ${SEGMENT}.main.tokens`);
+  }
+
+  async hasNonInserts(meta: Pick<SegmentMeta, "columns" | "primaryKey">): Promise<boolean> {
+    if (meta.primaryKey.length === 0) return false;
+    const op = quoteIdentifier(opColumnOf(meta.columns));
+    return (await this.#count(`SELECT count(*) AS n FROM ${SEGMENT}.main.rows WHERE ${op} <> 0`)) > 0;
+  }
+
+  async countNulls(column: string): Promise<number> {
+    return this.#count(`SELECT count(*) AS n FROM ${SEGMENT}.main.rows WHERE ${quoteIdentifier(column)} IS NULL`);
+  }
+
+  async readTokens(sinceMs: number): Promise<TokenRow[]> {
+    const rows = await this.connection.rows(
+      `SELECT token, rows, seq, at_ms FROM ${SEGMENT}.main.tokens WHERE at_ms >= $1 ORDER BY at_ms`,
+      [BigInt(sinceMs)],
+    );
+    return rows.map(tokenRow);
+  }
+
+  async checkpoint(): Promise<void> {
+    await this.connection.run(`CHECKPOINT ${SEGMENT}`);
+  }
+
+  usage(): Promise<{ memoryBytes: number; tempBytes: number }> {
+    return memoryUsage(this.#database);
+  }
+
+  async #count(sql: string): Promise<number> {
+    const [row] = await this.connection.rows(sql);
+    return Number(row?.["n"]);
+  }
+
+  /** Detaches the file and closes the instance. No appender may be left on it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#database[Symbol.asyncDispose]();
+    await rm(tempFolderOf(this.path), { recursive: true, force: true });
+  }
+}
+
+export function tokenRow(row: Record<string, unknown>): TokenRow {
+  return {
+    token: String(row["token"]),
+    rows: Number(row["rows"]),
+    seq: Number(row["seq"]),
+    atMs: Number(row["at_ms"]),
+  };
+}

@@ -1,0 +1,263 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Failpoints } from "../base/failpoints.ts";
+import { isDurableAnyway, isFatal } from "../duck/errors.ts";
+import { EiderError, messageOf } from "../errors.ts";
+import { diskBytesOf, newId, removeDatabase, segmentIdOf, segmentPath, sizeOf, walPath } from "./buffer-folder.ts";
+import type { RowLayout } from "./row-layout.ts";
+import { SegmentFile } from "./segment-file.ts";
+import { SegmentWriter } from "./segment-writer.ts";
+import type { SealedSegment, SealReason } from "./types.ts";
+import { unitError } from "./unit-error.ts";
+import type { WriteUnit } from "./write-unit.ts";
+
+export interface SegmentSettings {
+  readonly memoryMb: number;
+  readonly failpoints: Failpoints;
+}
+
+/** What is committed in a segment's file. */
+export interface SegmentState {
+  readonly firstSeq: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly tokens: number;
+  readonly openedMs: number;
+  readonly hasNonInserts: boolean;
+}
+
+export type WriteOutcome =
+  | { readonly seq: number; readonly atMs: number; readonly error?: undefined }
+  | { readonly error: EiderError };
+
+const EMPTY: SegmentState = { firstSeq: 0, rows: 0, bytes: 0, tokens: 0, openedMs: 0, hasNonInserts: false };
+
+/**
+ * One segment: made empty, given its first seq, written by group commits, sealed once, or discarded.
+ * Invariants: `state` counts only what a COMMIT has made durable; a row's seq is firstSeq + rowid; one call at a time.
+ */
+export class Segment {
+  readonly id: string;
+  readonly path: string;
+  readonly layout: RowLayout;
+  readonly #settings: SegmentSettings;
+  #file: SegmentFile | undefined;
+  #writer: SegmentWriter | undefined;
+  #state: SegmentState;
+  #isInDoubt = false;
+
+  constructor(
+    path: string,
+    layout: RowLayout,
+    settings: SegmentSettings,
+    state: SegmentState = EMPTY,
+    file: SegmentFile | undefined = undefined,
+  ) {
+    this.id = segmentIdOf(path);
+    this.path = path;
+    this.layout = layout;
+    this.#settings = settings;
+    this.#state = state;
+    this.#file = file;
+  }
+
+  /** A new file with empty tables; its rows' seqs start at what `begin` says. */
+  static async create(folder: string, layout: RowLayout, settings: SegmentSettings): Promise<Segment> {
+    const segment = new Segment(segmentPath(folder, newId()), layout, settings);
+    try {
+      const file = await segment.#open();
+      await file.createTables(layout);
+      return segment;
+    } catch (error) {
+      await segment.discard();
+      throw error;
+    }
+  }
+
+  begin(firstSeq: number): void {
+    this.#state = { ...EMPTY, firstSeq };
+  }
+
+  get state(): SegmentState {
+    return this.#state;
+  }
+
+  /** The file could not be read again after its instance died: what the last group left is found when it is sealed. */
+  get isInDoubt(): boolean {
+    return this.#isInDoubt;
+  }
+
+  get diskBytes(): number {
+    return diskBytesOf(this.path);
+  }
+
+  /** Writes the units in one transaction; when it fails, in halves, so that only a guilty one is refused. */
+  async write(units: readonly WriteUnit[]): Promise<WriteOutcome[]> {
+    let isCommitted = false;
+    const atMs = Date.now();
+    const openedMs = this.#state.openedMs || atMs;
+    try {
+      await this.#writeInTransaction(units, openedMs, atMs);
+      isCommitted = true;
+      this.#settings.failpoints.hit("append.after_commit");
+      return this.#accept(units, openedMs, atMs);
+    } catch (error) {
+      if (isFatal(error)) return this.#settle(units, openedMs, atMs, error);
+      if (isCommitted) {
+        this.#accept(units, openedMs, atMs);
+        return units.map(() => ({ error: unitError(error) }));
+      }
+      if (isDurableAnyway(error)) {
+        // DuckDB may refuse the attached file from here on.
+        await this.#release();
+        return this.#accept(units, openedMs, atMs);
+      }
+      await this.#rollback();
+      if (units.length <= 1) return units.map(() => ({ error: unitError(error) }));
+      const half = units.length >> 1;
+      const first = await this.write(units.slice(0, half));
+      return [...first, ...(await this.write(units.slice(half)))];
+    }
+  }
+
+  /**
+   * Checkpoints, detaches and closes the file. May be called again after an error: rows are durable in the WAL, and the
+   * next call attaches the file anew.
+   */
+  async seal(reason: SealReason, recovered: boolean): Promise<SealedSegment> {
+    if (this.#file !== undefined || this.#isInDoubt || existsSync(walPath(this.path))) {
+      try {
+        this.#closeWriter();
+        const file = this.#file ?? (await this.#open());
+        if (this.#isInDoubt) await this.#recount(file);
+        this.#settings.failpoints.hit("seal.before_checkpoint");
+        await file.checkpoint();
+        this.#settings.failpoints.hit("seal.after_checkpoint");
+      } finally {
+        await this.#release();
+      }
+    }
+    const { firstSeq, rows, bytes, hasNonInserts, openedMs } = this.#state;
+    return {
+      id: this.id,
+      path: this.path,
+      target: this.layout.target,
+      firstSeq,
+      lastSeq: firstSeq + rows - 1,
+      rows,
+      bytes,
+      fileBytes: sizeOf(this.path),
+      columns: this.layout.columns,
+      primaryKey: this.layout.primaryKey,
+      hasNonInserts,
+      oldestMs: openedMs,
+      reason,
+      recovered,
+    };
+  }
+
+  async usage(): Promise<{ memoryBytes: number; tempBytes: number }> {
+    return (await this.#file?.usage()) ?? { memoryBytes: 0, tempBytes: 0 };
+  }
+
+  /** Closes the file and leaves it for the next start. */
+  async close(): Promise<void> {
+    await this.#release();
+  }
+
+  async discard(): Promise<void> {
+    await this.#release();
+    await removeDatabase(this.path);
+  }
+
+  async #writeInTransaction(units: readonly WriteUnit[], openedMs: number, atMs: number): Promise<void> {
+    const file = this.#file ?? (await this.#open());
+    this.#writer ??= new SegmentWriter(file.connection);
+    await file.connection.run("BEGIN");
+    if (this.#state.openedMs === 0) await file.insertMeta(this.layout, this.#state.firstSeq, openedMs);
+    await this.#writer.write(units);
+    let seq = this.#state.firstSeq + this.#state.rows - 1;
+    for (const unit of units) {
+      seq += unit.rows;
+      if (unit.token !== undefined) this.#writer.writeToken({ token: unit.token, rows: unit.rows, seq, atMs });
+    }
+    this.#writer.flush();
+    this.#settings.failpoints.hit("append.before_commit");
+    await file.connection.run("COMMIT");
+  }
+
+  #accept(units: readonly WriteUnit[], openedMs: number, atMs: number): WriteOutcome[] {
+    const state = this.#state;
+    let seq = state.firstSeq + state.rows - 1;
+    const outcomes = units.map((unit) => {
+      seq += unit.rows;
+      return { seq, atMs };
+    });
+    this.#state = {
+      firstSeq: state.firstSeq,
+      rows: seq + 1 - state.firstSeq,
+      bytes: units.reduce((sum, unit) => sum + unit.bytes, state.bytes),
+      tokens: state.tokens + units.filter((unit) => unit.token !== undefined).length,
+      openedMs,
+      hasNonInserts: state.hasNonInserts || units.some((unit) => unit.op !== "insert" && unit.rows > 0),
+    };
+    return outcomes;
+  }
+
+  /** The instance died: its file tells whether the group was committed. */
+  async #settle(units: readonly WriteUnit[], openedMs: number, atMs: number, cause: unknown): Promise<WriteOutcome[]> {
+    const rows = this.#state.rows + units.reduce((sum, unit) => sum + unit.rows, 0);
+    const tokens = this.#state.tokens + units.filter((unit) => unit.token !== undefined).length;
+    try {
+      await this.#release();
+      const file = await this.#open();
+      const isDurable = (await file.countRows()) === rows && (await file.countTokens()) === tokens;
+      if (isDurable) return this.#accept(units, openedMs, atMs);
+    } catch {
+      this.#isInDoubt = true;
+      await this.#release();
+    }
+    const what = this.#isInDoubt ? "is in doubt" : "was not stored";
+    const text = `the segment's DuckDB instance failed and the batch ${what}; send it again with the same token: ${messageOf(cause)}`;
+    return units.map(() => ({ error: new EiderError("buffer_unavailable", text, { cause }) }));
+  }
+
+  async #recount(file: SegmentFile): Promise<void> {
+    const meta = await file.readMeta();
+    this.#state = {
+      ...this.#state,
+      rows: meta === undefined ? 0 : await file.countRows(),
+      openedMs: meta?.openedMs ?? 0,
+      hasNonInserts: await file.hasNonInserts(this.layout),
+    };
+    this.#isInDoubt = false;
+  }
+
+  async #open(): Promise<SegmentFile> {
+    const memoryMb = Math.max(this.#settings.memoryMb, this.layout.memoryMb);
+    this.#file = await SegmentFile.open(this.path, { memoryMb, blockBytes: this.layout.blockBytes });
+    return this.#file;
+  }
+
+  async #rollback(): Promise<void> {
+    this.#closeWriter();
+    await this.#file?.connection.rollback();
+  }
+
+  #closeWriter(): void {
+    this.#writer?.close();
+    this.#writer = undefined;
+  }
+
+  async #release(): Promise<void> {
+    this.#closeWriter();
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.[Symbol.asyncDispose]();
+  }
+}
+
+/** Names of the winners' files, which a restart throws away. */
+export function compactionPath(folder: string): string {
+  return join(folder, `compact-${newId()}.duckdb`);
+}

@@ -1,0 +1,132 @@
+import type { RecordBatchView } from "../arrow/decode.ts";
+import { columnsOf } from "../arrow/types.ts";
+import type { Failpoints } from "../base/failpoints.ts";
+import type { TableShape } from "../base/table.ts";
+import type { Target } from "../base/target.ts";
+import { EiderError } from "../errors.ts";
+import type { BatchPlan } from "./batch-plan.ts";
+import { RowLayout } from "./row-layout.ts";
+import { StagedFile } from "./staged-file.ts";
+import { StreamSchema } from "./stream-schema.ts";
+import type { TableBuffer } from "./table-buffer.ts";
+import type { AppendOptions, AppendResult, ArrowMessage } from "./types.ts";
+import { PendingUnit, unitOf } from "./write-unit.ts";
+
+export interface StageSettings {
+  /** Batches up to this many bytes wait in memory as received; beyond it, all go to a file. */
+  readonly stageMemoryBytes: number;
+  readonly fileMemoryMb: number;
+  readonly stagingFolder: string;
+  /** Where a file goes that may become a segment. */
+  readonly segmentFolder: (target: Target) => Promise<string>;
+  readonly failpoints: Failpoints;
+}
+
+const NO_TARGET: Target = { schema: "", table: "" };
+
+/** The worker's side of a StageStream. Calls run in order; the first error is that of all later ones. */
+export class Stage {
+  readonly target: Target | undefined;
+  readonly #stream: StreamSchema;
+  readonly #plan: BatchPlan;
+  readonly #settings: StageSettings;
+  #waiting: RecordBatchView[] = [];
+  #waitingBytes = 0;
+  #file: StagedFile | undefined;
+  /** A NULL that only deletes may have: whether the rows are deletes is known at the end. */
+  #violation: unknown;
+  #tail: Promise<unknown> = Promise.resolve();
+  #isEnded = false;
+
+  constructor(target: Target | undefined, shape: TableShape | undefined, schema: Uint8Array, settings: StageSettings) {
+    this.target = target;
+    this.#stream = new StreamSchema(schema);
+    this.#settings = settings;
+    const own = { target: target ?? NO_TARGET, columns: columnsOf(this.#stream.schema), primaryKey: [] };
+    this.#plan = this.#stream.planFor(new RowLayout(shape ?? own));
+  }
+
+  get diskBytes(): number {
+    return this.#file?.diskBytes ?? 0;
+  }
+
+  write(message: ArrowMessage): Promise<void> {
+    return this.#next(async () => {
+      const batch = this.#stream.decode(message);
+      if (batch === undefined || batch.rowCount === 0) return;
+      this.#check(batch);
+      if (this.#file) return this.#file.write(unitOf(this.#plan, [batch], this.#plan.defaultOp));
+      this.#waiting.push(batch);
+      this.#waitingBytes += batch.bodyBytes;
+      if (this.#waitingBytes > this.#settings.stageMemoryBytes) await this.#spill();
+    });
+  }
+
+  publish(buffer: TableBuffer, options: AppendOptions): Promise<AppendResult> {
+    return this.#next(async () => {
+      this.#isEnded = true;
+      const file = this.#file;
+      if (file === undefined) {
+        const pending = new PendingUnit(this.#waiting, options, (layout) => this.#stream.planFor(layout));
+        this.#waiting = [];
+        return buffer.append(pending);
+      }
+      const op = options.op ?? this.#plan.defaultOp;
+      this.#plan.checkOp(op);
+      if (op !== "delete") this.#refuseViolation();
+      return buffer.publish(file, op, options.token);
+    });
+  }
+
+  toFile(): Promise<{ path: string; rows: number }> {
+    return this.#next(async () => {
+      this.#refuseViolation();
+      const file = this.#file ?? (await this.#spill());
+      this.#isEnded = true;
+      return { path: await file.toFile(this.#settings.stagingFolder), rows: file.rows };
+    });
+  }
+
+  /** Waits for what runs. After publish the file is the buffer's and stays. */
+  async discard(): Promise<void> {
+    this.#isEnded = true;
+    await this.#tail.catch(() => {});
+    this.#waiting = [];
+    await this.#file?.discard();
+  }
+
+  #check(batch: RecordBatchView): void {
+    this.#plan.check(batch, "delete");
+    try {
+      this.#plan.check(batch, this.#plan.defaultOp);
+    } catch (error) {
+      this.#violation ??= error;
+      if (this.#plan.layout.opColumn === undefined) throw error;
+    }
+  }
+
+  #refuseViolation(): void {
+    if (this.#violation !== undefined) throw this.#violation;
+  }
+
+  async #spill(): Promise<StagedFile> {
+    const { stagingFolder, segmentFolder, fileMemoryMb, failpoints } = this.#settings;
+    const folder = this.target ? await segmentFolder(this.target) : stagingFolder;
+    this.#file = await StagedFile.create(folder, this.#plan.layout, fileMemoryMb, failpoints);
+    const batches = this.#waiting;
+    this.#waiting = [];
+    if (batches.length > 0) await this.#file.write(unitOf(this.#plan, batches, this.#plan.defaultOp));
+    return this.#file;
+  }
+
+  #next<T>(body: () => Promise<T>): Promise<T> {
+    const run = this.#tail.then(() => {
+      if (this.#isEnded) throw new EiderError("request_invalid", "the staged stream has ended");
+      return body();
+    });
+    this.#tail = run;
+    // The error is the caller's too; without this a discard before the next call would leave it unhandled.
+    run.catch(() => {});
+    return run;
+  }
+}

@@ -1,0 +1,205 @@
+import { rename } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { Failpoints } from "../base/failpoints.ts";
+import { targetName } from "../base/target.ts";
+import { isDurableAnyway, isFatal } from "../duck/errors.ts";
+import { quoteIdentifier } from "../duck/sql.ts";
+import { EiderError } from "../errors.ts";
+import { BatchPlan } from "./batch-plan.ts";
+import { diskBytesOf, newId, removeDatabase, segmentPath, syncFolder } from "./buffer-folder.ts";
+import type { RowLayout } from "./row-layout.ts";
+import type { SegmentState } from "./segment.ts";
+import { SEGMENT, SegmentFile, type TokenRow } from "./segment-file.ts";
+import { SegmentWriter } from "./segment-writer.ts";
+import { OPS, type Op } from "./types.ts";
+import { unitError } from "./unit-error.ts";
+import type { WriteUnit } from "./write-unit.ts";
+
+/**
+ * A staged stream's own segment file. Its tables, rows, `meta` and token are ONE transaction: before its COMMIT a crash
+ * leaves a file without `meta`, which recovery deletes.
+ */
+export class StagedFile {
+  readonly layout: RowLayout;
+  #path: string;
+  readonly #memoryMb: number;
+  readonly #failpoints: Failpoints;
+  #file: SegmentFile | undefined;
+  #writer: SegmentWriter | undefined;
+  #rows = 0;
+  #bytes = 0;
+  #isHandedOver = false;
+
+  private constructor(folder: string, layout: RowLayout, memoryMb: number, failpoints: Failpoints) {
+    this.layout = layout;
+    this.#path = segmentPath(folder, newId());
+    this.#memoryMb = Math.max(memoryMb, layout.memoryMb);
+    this.#failpoints = failpoints;
+  }
+
+  static async create(
+    folder: string,
+    layout: RowLayout,
+    memoryMb: number,
+    failpoints: Failpoints,
+  ): Promise<StagedFile> {
+    const staged = new StagedFile(folder, layout, memoryMb, failpoints);
+    try {
+      const file = await staged.#open();
+      await file.connection.run("BEGIN");
+      await file.createTables(layout);
+      staged.#writer = new SegmentWriter(file.connection);
+      return staged;
+    } catch (error) {
+      await staged.discard();
+      throw unitError(error);
+    }
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  get diskBytes(): number {
+    return this.#isHandedOver ? 0 : diskBytesOf(this.#path);
+  }
+
+  stateFrom(firstSeq: number, op: Op, tokens: number): SegmentState {
+    const [rows, bytes, hasNonInserts] = [this.#rows, this.#bytes, op !== "insert"];
+    return { firstSeq, rows, bytes, tokens, openedMs: Date.now(), hasNonInserts };
+  }
+
+  /** After an error the file can only be discarded. */
+  async write(unit: WriteUnit): Promise<void> {
+    try {
+      await this.#writer?.write([unit]);
+      this.#rows += unit.rows;
+      this.#bytes += unit.bytes;
+    } catch (error) {
+      throw unitError(error);
+    }
+  }
+
+  /** The table may have been changed, or made, since the stream began. */
+  async checkFits(layout: RowLayout): Promise<void> {
+    const table = targetName(layout.target);
+    if (!layout.sameKeyAs(this.layout)) {
+      throw new EiderError(
+        "schema_mismatch",
+        `the primary key of ${table} changed while rows were ingested; ingest them again`,
+      );
+    }
+    BatchPlan.matchColumns(this.layout.columns, layout);
+    this.#writer?.flush();
+    for (const column of layout.columns.filter((each) => !each.nullable)) {
+      const own = this.layout.columns.find((each) => each.name.toLowerCase() === column.name.toLowerCase());
+      if (own && (!own.nullable || (await this.#mustFile().countNulls(own.name)) === 0)) continue;
+      throw new EiderError(
+        "constraint_violated",
+        `column "${column.name}" of table ${table} is NOT NULL, but rows of the stream have no value for it; nothing was stored`,
+      );
+    }
+  }
+
+  /** Durable as a segment of the buffer when this resolves; from here on the buffer's SealQueue owns the file. */
+  async commit(firstSeq: number, op: Op, token: TokenRow | undefined): Promise<void> {
+    this.#isHandedOver = true;
+    try {
+      const file = this.#mustFile();
+      this.#failpoints.hit("stage.before_publish");
+      this.#writer?.flush();
+      await this.#setOp(file, op);
+      if (token) this.#writer?.writeToken(token);
+      this.#writer?.flush();
+      await file.insertMeta(this.layout, firstSeq, Date.now());
+      await file.connection.run("COMMIT");
+      this.#failpoints.hit("stage.after_publish");
+    } catch (error) {
+      if (isDurableAnyway(error)) return;
+      if (isFatal(error) && (await this.#wasCommitted())) return;
+      throw unitError(error);
+    }
+  }
+
+  /** Checkpoints and closes the committed file; a checkpoint that fails is the SealQueue's to repeat. */
+  async close(): Promise<void> {
+    this.#writer?.close();
+    this.#writer = undefined;
+    try {
+      await this.#file?.checkpoint();
+    } catch {
+      // The WAL stays, and tells the segment to try again.
+    }
+    await this.#release();
+  }
+
+  /** Closes the file as a plain table `rows` of the layout's columns, in `folder`. */
+  async toFile(folder: string): Promise<string> {
+    try {
+      const file = this.#mustFile();
+      this.#writer?.flush();
+      await file.connection.run("COMMIT");
+      this.#writer?.close();
+      this.#writer = undefined;
+      if (this.layout.opColumn !== undefined) {
+        await file.connection.run(
+          `ALTER TABLE ${SEGMENT}.main.rows DROP COLUMN ${quoteIdentifier(this.layout.opColumn)}`,
+        );
+      }
+      await file.checkpoint();
+      await this.#release();
+    } catch (error) {
+      throw unitError(error);
+    }
+    const moved = join(folder, basename(this.#path));
+    if (moved !== this.#path) {
+      await rename(this.#path, moved);
+      await syncFolder(dirname(this.#path));
+    }
+    this.#path = moved;
+    return moved;
+  }
+
+  /** Nothing happens after commit(): the file is the buffer's. */
+  async discard(): Promise<void> {
+    if (this.#isHandedOver) return;
+    await this.#release();
+    await removeDatabase(this.#path);
+  }
+
+  /** Rows were written with the default op of their table. */
+  async #setOp(file: SegmentFile, op: Op): Promise<void> {
+    if (this.layout.opColumn === undefined || op === "upsert") return;
+    await file.connection.run(
+      `UPDATE ${SEGMENT}.main.rows SET ${quoteIdentifier(this.layout.opColumn)} = ${OPS.indexOf(op)}`,
+    );
+  }
+
+  async #wasCommitted(): Promise<boolean> {
+    await this.#release();
+    const file = await this.#open();
+    return (await file.readMeta()) !== undefined;
+  }
+
+  async #open(): Promise<SegmentFile> {
+    this.#file = await SegmentFile.open(this.#path, { memoryMb: this.#memoryMb, blockBytes: this.layout.blockBytes });
+    return this.#file;
+  }
+
+  #mustFile(): SegmentFile {
+    if (!this.#file) throw new EiderError("internal", "the staged file was closed");
+    return this.#file;
+  }
+
+  async #release(): Promise<void> {
+    this.#writer?.close();
+    this.#writer = undefined;
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.[Symbol.asyncDispose]();
+  }
+}

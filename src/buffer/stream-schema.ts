@@ -1,0 +1,28 @@
+import type { Schema } from "apache-arrow";
+import { BatchDecoder, type RecordBatchView } from "../arrow/decode.ts";
+import { decodeSchema } from "../arrow/schema.ts";
+import { BatchPlan } from "./batch-plan.ts";
+import type { RowLayout } from "./row-layout.ts";
+import type { ArrowMessage } from "./types.ts";
+
+/** One client stream's schema: decodes its batches and plans how they become rows, once per layout. */
+export class StreamSchema {
+  readonly schema: Schema;
+  readonly #decoder: BatchDecoder;
+  #plan: BatchPlan | undefined;
+
+  constructor(message: Uint8Array) {
+    this.schema = decodeSchema(message);
+    this.#decoder = new BatchDecoder(this.schema);
+  }
+
+  /** Undefined for a dictionary batch. */
+  decode(message: ArrowMessage): RecordBatchView | undefined {
+    return this.#decoder.decode(message);
+  }
+
+  planFor(layout: RowLayout): BatchPlan {
+    if (this.#plan?.layout !== layout) this.#plan = BatchPlan.match(this.schema, layout);
+    return this.#plan;
+  }
+}

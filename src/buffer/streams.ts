@@ -1,0 +1,163 @@
+import type { Admission, Lane } from "./admission.ts";
+import { bytesOfMessage, transferable } from "./transfer.ts";
+import type { AppendOptions, AppendResult, AppendStream, ArrowMessage, StageStream } from "./types.ts";
+import type { WorkerLink } from "./worker-link.ts";
+
+/** A worker as streams see it: they stay with the thread that they were opened on. */
+export interface StreamHost {
+  readonly link: WorkerLink;
+  readonly lane: Lane;
+  readonly admission: Admission;
+}
+
+/** Whom a stream writes for. */
+export interface StreamOwner {
+  /** The target's key and name; empty and "a staged stream" for a stage without one. */
+  readonly key: string;
+  readonly name: string;
+  /** Hears the highest seq that the stream's session was acknowledged. */
+  acknowledged(seq: number): void;
+}
+
+/** Lets one stream's messages in, in order, while the limits allow; `send` posts before it returns. */
+class Gate {
+  readonly #host: StreamHost;
+  readonly #owner: StreamOwner;
+  #waiting = 0;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(host: StreamHost, owner: StreamOwner) {
+    this.#host = host;
+    this.#owner = owner;
+  }
+
+  /** Resolves, once the message is on its way, to what `send` returned, wrapped so that it is not awaited here. */
+  async pass<T>(bytes: number, send: () => Promise<T>): Promise<{ sent: Promise<T> }> {
+    const { admission, lane } = this.#host;
+    const { key, name } = this.#owner;
+    const post = () => {
+      const sent = send().finally(() => admission.leave(lane, bytes));
+      // Whoever gets it handles it, some later than others.
+      sent.catch(() => {});
+      return { sent };
+    };
+    if (this.#waiting === 0 && admission.tryEnter(key, lane, bytes)) return post();
+    this.#waiting += 1;
+    const turn = this.#tail.then(async () => {
+      try {
+        await admission.enter(key, name, lane, bytes);
+        return post();
+      } finally {
+        this.#waiting -= 1;
+      }
+    });
+    this.#tail = turn.catch(() => {});
+    return turn;
+  }
+}
+
+export class BufferAppendStream implements AppendStream {
+  readonly #id: number;
+  readonly #owner: StreamOwner;
+  readonly #link: WorkerLink;
+  readonly #gate: Gate;
+  readonly #pending = new Set<Promise<unknown>>();
+
+  constructor(id: number, owner: StreamOwner, host: StreamHost) {
+    this.#id = id;
+    this.#owner = owner;
+    this.#link = host.link;
+    this.#gate = new Gate(host, owner);
+  }
+
+  async append(message: ArrowMessage, options: AppendOptions): Promise<AppendResult | undefined> {
+    const passed = this.#gate.pass(bytesOfMessage(message), () => {
+      const { message: moved, transfer } = transferable(message);
+      return this.#link.call("append", { stream: this.#id, message: moved, options }, transfer);
+    });
+    const done = passed.then(({ sent }) => sent);
+    this.#pending.add(done);
+    try {
+      const result = await done;
+      if (result && result.rows > 0) this.#owner.acknowledged(result.seq);
+      return result;
+    } finally {
+      this.#pending.delete(done);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#pending);
+    // The stream is gone with its worker, too.
+    await this.#link.call("closeStream", { stream: this.#id }).catch(() => {});
+  }
+}
+
+/** Bytes of one staged stream that may be on their way before write() waits for the worker. */
+const STAGE_AHEAD_BYTES = 16 * 1024 * 1024;
+
+export class BufferStageStream implements StageStream {
+  readonly #id: number;
+  readonly #owner: StreamOwner;
+  readonly #link: WorkerLink;
+  readonly #gate: Gate;
+  #aheadBytes = 0;
+  #failure: unknown;
+  #last: Promise<unknown> = Promise.resolve();
+  #isEnded = false;
+
+  constructor(id: number, owner: StreamOwner, host: StreamHost) {
+    this.#id = id;
+    this.#owner = owner;
+    this.#link = host.link;
+    this.#gate = new Gate(host, owner);
+  }
+
+  async write(message: ArrowMessage): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const bytes = bytesOfMessage(message);
+    this.#aheadBytes += bytes;
+    const { sent } = await this.#gate.pass(bytes, () => {
+      const { message: moved, transfer } = transferable(message);
+      return this.#link.call("writeStage", { stage: this.#id, message: moved }, transfer);
+    });
+    const settled = sent.then(
+      () => {
+        this.#aheadBytes -= bytes;
+      },
+      (error) => {
+        this.#aheadBytes -= bytes;
+        this.#failure ??= error;
+      },
+    );
+    this.#last = settled;
+    if (this.#aheadBytes > STAGE_AHEAD_BYTES) await settled;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async publish(options: AppendOptions): Promise<AppendResult> {
+    await this.#written();
+    const result = await this.#link.call("publishStage", { stage: this.#id, options });
+    if (result.rows > 0) this.#owner.acknowledged(result.seq);
+    // Nothing is left to discard; the worker forgets the stage.
+    await this.discard();
+    return result;
+  }
+
+  async toFile(): Promise<{ readonly path: string; readonly rows: number }> {
+    await this.#written();
+    return this.#link.call("stageToFile", { stage: this.#id });
+  }
+
+  async discard(): Promise<void> {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    // A worker that died deletes what it staged when it starts again.
+    await this.#link.call("discardStage", { stage: this.#id }).catch(() => {});
+  }
+
+  async #written(): Promise<void> {
+    await this.#last;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}

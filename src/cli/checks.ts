@@ -1,0 +1,132 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, open, rm, rmdir, stat } from "node:fs/promises";
+import { createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { describeConfig } from "../config/describe.ts";
+import type { LoadedConfig } from "../config/load.ts";
+import { maskSecrets } from "../config/secrets.ts";
+import { SETTING_KEYS, settingName } from "../config/settings.ts";
+import { Database } from "../duck/database.ts";
+import { Extensions } from "../duck/extensions.ts";
+import { EiderError, messageOf } from "../errors.ts";
+import type { Shell } from "./shell.ts";
+import { threadPoolProblem } from "./thread-pool.ts";
+
+/** One thing that must be right before the server can run. Resolves to what was found; rejects with what is wrong. */
+export interface Check {
+  readonly name: string;
+  readonly run: (loaded: LoadedConfig, shell: Shell) => Promise<string>;
+}
+
+export const CHECKS: readonly Check[] = [
+  { name: "settings", run: async (loaded) => listSettings(loaded) },
+  { name: "threads", run: async ({ config }, shell) => checkThreads(config, shell) },
+  { name: "extensions", run: ({ config }, shell) => checkExtensions(config, shell) },
+  { name: "catalog", run: ({ config }) => checkCatalog(config.catalog) },
+  { name: "data path", run: ({ config }) => checkDataPath(config.dataPath) },
+  { name: "buffer", run: ({ config }) => checkFolder(config.bufferDir, "buffer_dir") },
+  { name: "flight port", run: ({ config }) => checkPort(config.host, config.port, "port") },
+  { name: "http port", run: ({ config }) => checkPort(config.host, config.httpPort, "http_port") },
+];
+
+type Config = LoadedConfig["config"];
+
+function listSettings(loaded: LoadedConfig): string {
+  const values = describeConfig(loaded);
+  const set = SETTING_KEYS.filter((key) => loaded.sources[key] !== "default").map(settingName);
+  return set.length === 0 ? "all defaults" : set.map((name) => `${name} = ${values[name]}`).join("\n");
+}
+
+function checkThreads(config: Config, { env }: Shell): string {
+  const problem = threadPoolProblem(env, config);
+  if (problem !== undefined) throw new EiderError("config_invalid", problem);
+  return `UV_THREADPOOL_SIZE is ${env["UV_THREADPOOL_SIZE"]}`;
+}
+
+/** Extensions by the beginning of a catalog or data path. */
+const NEEDED: ReadonlyArray<readonly [RegExp, readonly string[]]> = [
+  [/^postgres:/, ["postgres_scanner"]],
+  [/^sqlite:/, ["sqlite_scanner"]],
+  [/^mysql:/, ["mysql_scanner"]],
+  [/^(s3|gs|gcs|r2):\/\//, ["httpfs"]],
+  [/^(az|azure|abfss?):\/\//, ["azure"]],
+];
+
+async function checkExtensions(config: Config, { stderr }: Shell): Promise<string> {
+  const names = ["ducklake"];
+  for (const [pattern, more] of NEEDED) {
+    if (pattern.test(config.catalog) || pattern.test(config.dataPath)) names.push(...more);
+  }
+  const extensions = new Extensions({ dir: config.extensionDir, progress: (text) => stderr(`${text}\n`) });
+  await using database = await Database.open();
+  using connection = await database.connect();
+  for (const name of names) await extensions.load(connection, name);
+  return `${names.join(", ")} loaded`;
+}
+
+async function checkCatalog(catalog: string): Promise<string> {
+  const [, path] = /^(?:duckdb|sqlite):(.+)$/s.exec(catalog) ?? [];
+  if (path === undefined) return `${maskSecrets(catalog)} is asked when the server starts`;
+  const found = await stat(path).catch(() => undefined);
+  if (found && !found.isFile()) throw new EiderError("config_invalid", `catalog ${path} is not a file`);
+  await checkFolder(dirname(path), "the catalog's folder");
+  return found ? `${path}, ${found.size} bytes` : `${path} will be made`;
+}
+
+async function checkDataPath(dataPath: string): Promise<string> {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(dataPath)) return `${dataPath} is asked when the server starts`;
+  return await checkFolder(dataPath, "data_path");
+}
+
+/**
+ * Writes, syncs and removes a file in the folder: permissions alone do not tell of a full disk. A folder that had to be
+ * made is removed again, since who runs the check may be another user than who runs the server.
+ */
+async function checkFolder(folder: string, name: string): Promise<string> {
+  const path = join(folder, `.eider-check-${randomUUID()}`);
+  try {
+    const firstMade = await mkdir(folder, { recursive: true });
+    try {
+      await writeAndSync(path);
+    } finally {
+      await rm(path, { force: true });
+      if (firstMade !== undefined) await removeEmptyFolders(folder, firstMade);
+    }
+  } catch (error) {
+    throw new EiderError("config_invalid", `${name} ${folder} cannot be written: ${messageOf(error)}`);
+  }
+  return `${folder} can be written`;
+}
+
+async function writeAndSync(path: string): Promise<void> {
+  const file = await open(path, "wx");
+  try {
+    await file.writeFile("eider");
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** From `folder` up to and including `top`; stops at one that is not empty. */
+async function removeEmptyFolders(folder: string, top: string): Promise<void> {
+  for (let path = folder; path.startsWith(top); path = dirname(path)) {
+    try {
+      await rmdir(path);
+    } catch {
+      return;
+    }
+  }
+}
+
+function checkPort(host: string, port: number, name: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", (error) => {
+      reject(new EiderError("config_invalid", `${name} ${port} on ${host} cannot be taken: ${error.message}`));
+    });
+    server.listen({ host, port, exclusive: true }, () => {
+      server.close(() => resolve(port === 0 ? "a free one is taken at start" : `${host}:${port} is free`));
+    });
+  });
+}

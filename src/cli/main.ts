@@ -1,0 +1,80 @@
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { addSettingFlags, type Flags, readFlags } from "../config/flags.ts";
+import { EiderError, messageOf } from "../errors.ts";
+import { check } from "./check.ts";
+import { serve } from "./serve.ts";
+import { EXIT, type Shell } from "./shell.ts";
+
+interface CommandRow {
+  readonly name: string;
+  readonly description: string;
+  /** Resolves to the exit code. */
+  readonly run: (flags: Flags, shell: Shell) => Promise<number>;
+}
+
+const COMMANDS: readonly CommandRow[] = [
+  {
+    name: "serve",
+    description: "Serve Flight SQL and HTTP until SIGTERM or SIGINT.",
+    run: serve,
+  },
+  {
+    name: "check",
+    description: "Check settings, extensions, folders and ports; exit code 78 when something is wrong.",
+    run: check,
+  },
+];
+
+const FOOTER = `
+Every setting is also an environment variable (EIDER_BUFFER_MEMORY_MB) and a key of the YAML file
+(buffer_memory_mb). A flag wins over the environment, the environment over the file.`;
+
+const HELP_WIDTH = 110;
+
+/** Runs the command line `args` (without node and script); resolves to the exit code. */
+export async function runCli(args: readonly string[], shell: Shell): Promise<number> {
+  const chosen: { run?: () => Promise<number> } = {};
+  const program = createProgram(shell, (row, flags) => {
+    chosen.run = () => row.run(flags, shell);
+  });
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return chosen.run === undefined ? EXIT.ok : await chosen.run();
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.config;
+    shell.stderr(`eider: ${messageOf(error)}\n`);
+    return error instanceof EiderError && error.code === "config_invalid" ? EXIT.config : EXIT.failed;
+  }
+}
+
+function createProgram(shell: Shell, choose: (row: CommandRow, flags: Flags) => void): Command {
+  const program = new Command("eider")
+    .description("Arrow Flight SQL server that turns many small writes into few, compacted DuckLake commits")
+    .version(packageVersion(), "-v, --version")
+    .showHelpAfterError("(eider --help shows the commands)");
+  prepare(program, shell);
+  for (const row of COMMANDS) {
+    const command = prepare(program.command(row.name), shell).description(row.description);
+    addSettingFlags(command).addHelpText("after", FOOTER);
+    command.action(() => choose(row, readFlags(command)));
+  }
+  return program;
+}
+
+/** Commander writes and exits by itself unless told where to. */
+function prepare(command: Command, shell: Shell): Command {
+  return command.exitOverride().configureOutput({
+    writeOut: shell.stdout,
+    writeErr: shell.stderr,
+    getOutHelpWidth: () => HELP_WIDTH,
+    getErrHelpWidth: () => HELP_WIDTH,
+  });
+}
+
+/** The version in package.json, which is two folders above the compiled file's `src/`. */
+export function packageVersion(): string {
+  const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
+  const { version }: { version?: unknown } = JSON.parse(text);
+  return String(version);
+}

@@ -1,0 +1,79 @@
+import { isAbsolute, relative, sep } from "node:path";
+import { describeConfig } from "../config/describe.ts";
+import type { Flags } from "../config/flags.ts";
+import { type LoadedConfig, loadConfig } from "../config/load.ts";
+import { createLog, type Logger } from "../observe/log.ts";
+import { createMetrics } from "../observe/metrics.ts";
+import { type EiderServer, openServer } from "../server.ts";
+import { EXIT, type Shell } from "./shell.ts";
+import { threadPoolProblem } from "./thread-pool.ts";
+
+/** Serves until a stop signal; resolves to the exit code. Rejects when the server cannot start. */
+export async function serve(flags: Flags, shell: Shell): Promise<number> {
+  const loaded = loadConfig({ flags, env: shell.env, cwd: shell.cwd });
+  const log = createLog({ level: loaded.config.logLevel, isTerminal: shell.stderrIsTerminal });
+  announce(loaded, shell, log);
+  const stop = stopSignal(shell, log);
+  try {
+    const deps = { log, metrics: createMetrics(), ...(shell.failpoints ? { failpoints: shell.failpoints } : {}) };
+    const server = await openServer(loaded.config, deps);
+    try {
+      if (!stop.isAsked()) shell.stdout(readyLine(loaded, server, shell.cwd));
+      await stop.asked;
+      await server.drain();
+    } finally {
+      await server[Symbol.asyncDispose]();
+    }
+    log.info("stopped");
+    return EXIT.ok;
+  } finally {
+    stop.unlisten();
+  }
+}
+
+function announce(loaded: LoadedConfig, shell: Shell, log: Logger): void {
+  for (const warning of loaded.warnings) log.warn(warning);
+  const problem = threadPoolProblem(shell.env, loaded.config);
+  if (problem !== undefined) log.warn(problem);
+  log.info({ settings: describeConfig(loaded) }, "starting");
+}
+
+interface StopSignal {
+  readonly asked: Promise<void>;
+  readonly isAsked: () => boolean;
+  readonly unlisten: () => void;
+}
+
+/** The first signal asks for a graceful stop, also while the server starts; the second ends the process. */
+function stopSignal(shell: Shell, log: Logger): StopSignal {
+  let count = 0;
+  let resolveAsked = () => {};
+  const asked = new Promise<void>((resolve) => {
+    resolveAsked = resolve;
+  });
+  const unlisten = shell.onStopSignal((signal) => {
+    count++;
+    if (count > 1) {
+      log.warn({ signal }, "second signal: exiting at once; unflushed rows stay in their segments");
+      shell.exitNow(EXIT.failed);
+      return;
+    }
+    log.info({ signal }, "stopping: finishing calls and flushing; a second signal exits at once");
+    resolveAsked();
+  });
+  return { asked, isAsked: () => count > 0, unlisten };
+}
+
+function readyLine({ config }: LoadedConfig, server: EiderServer, cwd: string): string {
+  const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+  return (
+    `eider ready flight=grpc://${host}:${server.flightPort} http=http://${host}:${server.httpPort} ` +
+    `data=${shortPath(config.dataDir, cwd)}\n`
+  );
+}
+
+/** `./eider-data` rather than the whole path when it lies below the current folder. */
+function shortPath(path: string, cwd: string): string {
+  const below = relative(cwd, path);
+  return below === "" || below === ".." || below.startsWith(`..${sep}`) || isAbsolute(below) ? path : `.${sep}${below}`;
+}

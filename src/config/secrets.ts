@@ -1,0 +1,14 @@
+/**
+ * Passwords inside free text: key=value pairs as in libpq's, MySQL's and DuckDB's connection strings, `SECRET '…'` as in
+ * CREATE SECRET, and URLs with user:password@. Errors of database drivers repeat the connection string, so logs pass everything through here.
+ */
+const PAIR =
+  /\b(\w*(?:password|passwd|pwd|secret|token|key_id|access_key)\w*)(\s*=\s*|\s+(?='))('(?:[^'\\]|\\.|'')*'|"[^"]*"|[^\s;&,)"']+)/gi;
+const URL_PASSWORD = /(:\/\/[^\s:/@]*:)[^\s/]+@/g;
+
+export const MASK = "***";
+
+/** `text` with every password, secret and token value replaced by `***`. */
+export function maskSecrets(text: string): string {
+  return text.replace(URL_PASSWORD, `$1${MASK}@`).replace(PAIR, `$1$2${MASK}`);
+}

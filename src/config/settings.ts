@@ -1,0 +1,260 @@
+import type { Config } from "./config.ts";
+import {
+  address,
+  bytes,
+  catalog,
+  choice,
+  flag,
+  identifier,
+  type Kind,
+  location,
+  path,
+  seconds,
+  sizeText,
+  whole,
+  workerCount,
+} from "./kinds.ts";
+
+/**
+ * THE table of settings: flags, environment variables, keys of the YAML file, `--help`, the README's table and the
+ * start-up log are all made from it.
+ */
+export interface Setting<T> {
+  readonly group: Group;
+  readonly kind: Kind<T>;
+  /** As one would write it: `{data_dir}` and units are allowed. */
+  readonly default: T | string;
+  readonly help: string;
+  /** Environment variables of SwanLake's Duckling Queue that mean the same. */
+  readonly legacy?: readonly string[];
+  /** The value may hold a password. */
+  readonly secret?: true;
+}
+
+export const GROUPS = ["Server", "Lake", "Buffers", "Flush", "Queries", "Limits"] as const;
+export type Group = (typeof GROUPS)[number];
+
+/** DuckDB's version; extension files fit exactly one. A test compares it with the engine's own word. */
+export const DUCKDB_VERSION = "v1.5.5";
+
+/** Longest interval of a timer, seconds: Node's timers take up to 2^31 - 1 ms. */
+const TIMER_MAX_SECONDS = 2_147_483;
+const PORT_MAX = 65_535;
+/** grpc-js takes message limits as signed 32-bit numbers. */
+const MESSAGE_MAX_BYTES = 2 ** 31 - 1;
+const MIB = 2 ** 20;
+
+export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
+  host: {
+    group: "Server",
+    kind: address,
+    default: "127.0.0.1",
+    help: "address to listen on; keep it on loopback unless the network is trusted",
+  },
+  port: { group: "Server", kind: whole(0, PORT_MAX), default: 4214, help: "Flight SQL port; 0 takes a free one" },
+  httpPort: {
+    group: "Server",
+    kind: whole(0, PORT_MAX),
+    default: 4280,
+    help: "HTTP port for metrics, health and flush; 0 takes a free one",
+  },
+  dataDir: {
+    group: "Server",
+    kind: path,
+    default: "./eider-data",
+    help: "folder of everything that is not placed elsewhere; one server at a time",
+  },
+  logLevel: {
+    group: "Server",
+    kind: choice("trace", "debug", "info", "warn", "error", "fatal", "silent"),
+    default: "info",
+    help: "least level that is logged",
+  },
+  shutdownTimeoutSeconds: {
+    group: "Server",
+    kind: seconds(0, TIMER_MAX_SECONDS),
+    default: 30,
+    help: "time to finish calls and flush on SIGTERM; what is left is flushed at the next start",
+  },
+  extensionDir: {
+    group: "Server",
+    kind: path,
+    default: `~/.local/share/eider/extensions/${DUCKDB_VERSION}`,
+    help: "folder of DuckDB extensions (NAME.duckdb_extension); looked in first, and filled when one is fetched",
+  },
+  catalog: {
+    group: "Lake",
+    kind: catalog,
+    default: "duckdb:{data_dir}/catalog.ducklake",
+    help: "DuckLake catalog: duckdb:PATH, sqlite:PATH, postgres:CONNECTION or mysql:CONNECTION",
+    secret: true,
+  },
+  dataPath: {
+    group: "Lake",
+    kind: location,
+    default: "{data_dir}/lake",
+    help: "where the Parquet files go: a folder, s3://, gs:// or az://",
+  },
+  targetSchema: {
+    group: "Lake",
+    kind: identifier,
+    default: "main",
+    help: "lake schema that sessions start in and that buffered rows go to",
+    legacy: ["DUCKLING_QUEUE_TARGET_SCHEMA"],
+  },
+  queueSchema: {
+    group: "Lake",
+    kind: identifier,
+    default: "duckling_queue",
+    help: "schema name in SQL that means: through the buffer",
+  },
+  autoCreateTables: {
+    group: "Lake",
+    kind: flag,
+    default: true,
+    help: "create a missing table from the first batch's schema",
+    legacy: ["DUCKLING_QUEUE_AUTO_CREATE_TABLES"],
+  },
+  walAutocheckpoint: {
+    group: "Lake",
+    kind: sizeText,
+    default: "1GB",
+    help: "size of the DuckDB-file catalog's write-ahead log that starts a checkpoint",
+  },
+  bufferDir: {
+    group: "Buffers",
+    kind: path,
+    default: "{data_dir}/buffer",
+    help: "folder of the segments: rows that are acknowledged and not yet in the lake",
+    legacy: ["DUCKLING_QUEUE_ROOT"],
+  },
+  bufferMaxRows: {
+    group: "Buffers",
+    kind: whole(1, 1_000_000_000),
+    default: 50_000,
+    help: "rows in a buffer that start its flush",
+    legacy: ["DUCKLING_QUEUE_BUFFER_MAX_ROWS"],
+  },
+  bufferMaxBytes: {
+    group: "Buffers",
+    kind: bytes(1024),
+    default: 100_000_000,
+    help: "bytes in a buffer that start its flush",
+    legacy: ["DUCKLING_QUEUE_ROTATE_SIZE_BYTES"],
+  },
+  bufferMaxAgeSeconds: {
+    group: "Buffers",
+    kind: seconds(0.01),
+    default: 5,
+    help: "age of a buffer's oldest row that starts its flush",
+    legacy: ["DUCKLING_QUEUE_ROTATE_INTERVAL_SECONDS"],
+  },
+  bufferMemoryMb: {
+    group: "Buffers",
+    kind: whole(1, 1_048_576, "mb"),
+    default: 16,
+    help: "memory of one open buffer, MB; beyond it rows spill to disk",
+  },
+  bufferDiskLimitBytes: {
+    group: "Buffers",
+    kind: bytes(MIB),
+    default: "10GB",
+    help: "bytes of all segments on disk; when full, appends wait and are then refused",
+  },
+  bufferFullWaitSeconds: {
+    group: "Buffers",
+    kind: seconds(0, TIMER_MAX_SECONDS),
+    default: 30,
+    help: "how long an append waits for room on disk before it is refused",
+  },
+  bufferWorkers: {
+    group: "Buffers",
+    kind: workerCount,
+    default: 0,
+    help: "threads that append; 0: 1 for up to 2 cores, 2 for up to 8, else 4",
+  },
+  stageMemoryBytes: {
+    group: "Buffers",
+    kind: bytes(0),
+    default: "4MiB",
+    help: "bytes of a bulk ingest that wait in memory before it gets a segment of its own",
+  },
+  tokenRetentionSeconds: {
+    group: "Buffers",
+    kind: seconds(0),
+    default: 86_400,
+    help: "how long a batch's token is remembered, so that a repeated batch is not stored again",
+  },
+  sweepIntervalSeconds: {
+    group: "Flush",
+    kind: seconds(0.01, TIMER_MAX_SECONDS),
+    default: 1,
+    help: "how often buffers are looked at for a flush",
+    legacy: ["DUCKLING_QUEUE_FLUSH_INTERVAL_SECONDS"],
+  },
+  maxParallelFlushes: {
+    group: "Flush",
+    kind: whole(1, 64),
+    default: 2,
+    help: "tables that are compacted at the same time",
+    legacy: ["DUCKLING_QUEUE_MAX_PARALLEL_FLUSHES"],
+  },
+  flushMemoryMb: {
+    group: "Flush",
+    kind: whole(1, 1_048_576, "mb"),
+    default: 512,
+    help: "memory of one compaction, MB",
+  },
+  queryMemoryMb: {
+    group: "Queries",
+    kind: whole(0, 16_777_216, "mb"),
+    default: 0,
+    help: "memory of queries and Parquet writing together, MB; 0: DuckDB's own default, 80 % of the machine's",
+  },
+  queryTimeoutSeconds: {
+    group: "Queries",
+    kind: seconds(0.01, TIMER_MAX_SECONDS),
+    default: 30,
+    help: "longest time of a query over HTTP",
+  },
+  poolMax: { group: "Queries", kind: whole(1, 10_000), default: 20, help: "connections for queries over HTTP" },
+  poolIdle: { group: "Queries", kind: whole(0, 10_000), default: 5, help: "idle connections that are kept" },
+  poolLifetimeSeconds: {
+    group: "Queries",
+    kind: seconds(1, TIMER_MAX_SECONDS),
+    default: 3600,
+    help: "age at which a pooled connection is replaced",
+  },
+  sessionIdleSeconds: {
+    group: "Limits",
+    kind: seconds(1, TIMER_MAX_SECONDS),
+    default: 1800,
+    help: "time without a call after which a session ends",
+  },
+  maxSessions: { group: "Limits", kind: whole(1, 1_000_000), default: 1000, help: "sessions at the same time" },
+  maxMessageBytes: {
+    group: "Limits",
+    kind: bytes(MIB, MESSAGE_MAX_BYTES),
+    default: "256MiB",
+    help: "largest Flight message that is taken",
+  },
+};
+
+export type SettingKey = keyof Config;
+
+export const SETTING_KEYS = Object.keys(SETTINGS) as readonly SettingKey[];
+
+/** `bufferMemoryMb` → `buffer_memory_mb`: the key in the YAML file and in messages. */
+export function settingName(key: SettingKey): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** `--buffer-memory-mb` */
+export function flagName(key: SettingKey): string {
+  return `--${settingName(key).replaceAll("_", "-")}`;
+}
+
+/** `EIDER_BUFFER_MEMORY_MB` */
+export function environmentName(key: SettingKey): string {
+  return `EIDER_${settingName(key).toUpperCase()}`;
+}

@@ -1,0 +1,29 @@
+import { encapsulate } from "../arrow/schema.ts";
+import type { FlightDescriptor, FlightInfo } from "./messages.ts";
+
+const NOTHING = new Uint8Array(0);
+const UNKNOWN = -1;
+
+/** A schema as FlightInfo, SchemaResult and the prepared statement's result carry it; empty when it is not known. */
+export function schemaBytes(schema: Uint8Array | undefined): Uint8Array {
+  return schema ? encapsulate(schema) : NOTHING;
+}
+
+/**
+ * Rows to fetch. `schema` must be the very schema that DoGet will send: ADBC compares them and refuses a guess. No
+ * location: the ticket is for this connection; an address of ours could be one that the client cannot reach.
+ */
+export function rowsInfo(descriptor: FlightDescriptor, schema: Uint8Array | undefined, ticket: Uint8Array): FlightInfo {
+  return {
+    schema: schemaBytes(schema),
+    flight_descriptor: descriptor,
+    endpoint: [{ ticket: { ticket } }],
+    total_records: UNKNOWN,
+    total_bytes: UNKNOWN,
+  };
+}
+
+/** A statement that was executed and has no rows: no endpoint, so that no client fetches (and runs) it again. */
+export function countInfo(descriptor: FlightDescriptor, count: number): FlightInfo {
+  return { schema: NOTHING, flight_descriptor: descriptor, endpoint: [], total_records: count, total_bytes: UNKNOWN };
+}

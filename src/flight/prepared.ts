@@ -1,0 +1,108 @@
+import { Field, Null, Schema, Utf8 } from "apache-arrow";
+import { decodeSchema, encodeSchema } from "../arrow/schema.ts";
+import type { Frame, Parameters } from "./backend.ts";
+import { schemaBytes } from "./flight-info.ts";
+import { wantsTextParameters } from "./identity.ts";
+import type { Lease } from "./lease.ts";
+import type { FlightDescriptor, FlightInfo, Handle, PreparedResult, Query } from "./messages.ts";
+import { checkedHandle, countOf, framesOf, PlannedResult, SharedStatement } from "./result.ts";
+import type { Env } from "./services.ts";
+import { statementInfo } from "./statement.ts";
+
+/** A client's handle: the statement and what was last bound to it. */
+export interface BoundStatement {
+  readonly statement: SharedStatement;
+  parameters: Parameters | undefined;
+}
+
+export async function createPrepared(query: Query, env: Env): Promise<PreparedResult> {
+  const { context, services } = env;
+  const record = await context.record();
+  const session = await record.session();
+  const transaction = query.transaction_id?.length ? Buffer.from(query.transaction_id).toString("utf8") : undefined;
+  const prepared = await session.prepare(query.query ?? "", {
+    signal: context.signal,
+    ...(transaction === undefined ? {} : { transaction }),
+  });
+  const statement = new SharedStatement(prepared);
+  try {
+    const { info } = prepared;
+    const parameterSchema = info.parameterSchema && parametersFor(info.parameterSchema, env);
+    const { id } = services.statements.add(record, { statement, parameters: undefined });
+    return {
+      prepared_statement_handle: Buffer.from(id),
+      dataset_schema: schemaBytes(info.isUpdate ? undefined : info.schema),
+      parameter_schema: schemaBytes(parameterSchema),
+      is_update: info.isUpdate,
+    };
+  } catch (error) {
+    await statement.release();
+    throw error;
+  }
+}
+
+/** Parameters of unknown type are null-typed, which every client may replace but Java's: it gets text. */
+function parametersFor(schema: Uint8Array, { context }: Env): Uint8Array {
+  if (!wantsTextParameters(context.client)) return schema;
+  const { fields, metadata } = decodeSchema(schema);
+  const asText = fields.map((field) =>
+    field.type instanceof Null ? new Field(field.name, new Utf8(), true, field.metadata) : field,
+  );
+  return encodeSchema(new Schema(asText, metadata));
+}
+
+async function leaseOf(handle: Handle, { context, services }: Env): Promise<Lease<BoundStatement>> {
+  const { principal } = await context.identity();
+  const id = checkedHandle(handle.prepared_statement_handle, "prepared statement handle");
+  const lease = services.statements.get(id, principal);
+  context.hold(lease.owner);
+  return lease;
+}
+
+/** Closing one that is closed, or went with its session, is no error: clients close late. */
+export async function closePrepared(handle: Handle, { context, services }: Env): Promise<void> {
+  const { principal } = await context.identity();
+  const id = checkedHandle(handle.prepared_statement_handle, "prepared statement handle");
+  const lease = services.statements.find(id, principal);
+  if (lease) await services.statements.close(lease);
+}
+
+/** Binds the parameter sets for the executions to come; undefined: none. Resolves to the handle to go on with. */
+export async function bindPrepared(handle: Handle, parameters: Parameters | undefined, env: Env): Promise<Handle> {
+  const lease = await leaseOf(handle, env);
+  lease.value.parameters = parameters;
+  return { prepared_statement_handle: Buffer.from(lease.id) };
+}
+
+/** A handle outlives the transaction that it was prepared in: it runs in the session's current one, so none is named. */
+const CURRENT_TRANSACTION = {};
+
+export async function preparedInfo(handle: Handle, descriptor: FlightDescriptor, env: Env): Promise<FlightInfo> {
+  const { statement, parameters } = (await leaseOf(handle, env)).value;
+  return await statementInfo(statement, parameters, CURRENT_TRANSACTION, descriptor, env);
+}
+
+export async function preparedSchema(handle: Handle, env: Env): Promise<Uint8Array | undefined> {
+  const { statement, parameters } = (await leaseOf(handle, env)).value;
+  const { prepared } = statement;
+  return parameters ? await prepared.describe(parameters) : prepared.info.schema;
+}
+
+export async function* preparedFrames(handle: Handle, env: Env): AsyncGenerator<Frame> {
+  const { statement, parameters } = (await leaseOf(handle, env)).value;
+  const { signal } = env.context;
+  const planned = new PlannedResult(statement.retain(), parameters, CURRENT_TRANSACTION);
+  yield* framesOf(await planned.open(signal), signal);
+}
+
+/** Resolves to the sum of the counts of all parameter sets. */
+export async function updatePrepared(handle: Handle, parameters: Parameters | undefined, env: Env): Promise<number> {
+  const { statement } = (await leaseOf(handle, env)).value;
+  const { signal } = env.context;
+  const using = statement.retain();
+  try {
+    return await countOf(await using.prepared.execute(parameters, { ...CURRENT_TRANSACTION, signal }), signal);
+  } finally {
+    await using.release();
+  }
+}

@@ -1,0 +1,75 @@
+import { EiderError } from "../errors.ts";
+import { doAction, listActions } from "./actions.ts";
+import type { Handler } from "./adapter.ts";
+import type { Authenticator } from "./auth.ts";
+import { doGet, doPut, getFlightInfo, getSchema } from "./commands.ts";
+import { encodeFlightData } from "./flight-data.ts";
+import { schemaBytes } from "./flight-info.ts";
+import { handshake } from "./handshake.ts";
+import { listFlights } from "./list.ts";
+import { Flight } from "./messages.ts";
+import type { Polls } from "./poll.ts";
+import type { Codec } from "./proto.ts";
+import { PutMessages } from "./put-messages.ts";
+import type { Env, Services } from "./services.ts";
+
+export interface ServiceOptions {
+  readonly services: Services;
+  readonly polls: Polls;
+  readonly authenticator: Authenticator;
+}
+
+type OneRequest<T> = (request: T, env: Env) => AsyncIterable<Uint8Array>;
+
+/** The methods of FlightService: decode, call, encode. */
+export function flightService({ services, polls, authenticator }: ServiceOptions): Readonly<Record<string, Handler>> {
+  /** A method with one request message. */
+  const one = <T>(codec: Codec<T>, run: OneRequest<T>): Handler =>
+    async function* (requests, context) {
+      await context.identity();
+      const bytes = await firstOf(requests);
+      if (!bytes) throw new EiderError("request_invalid", `the call has no ${codec.name} message`);
+      yield* run(codec.decode(bytes), { context, services });
+    };
+
+  return {
+    Handshake: (requests, context) => handshake(requests, context, services.sessions, authenticator),
+    ListFlights: one(Flight.Criteria, async function* (criteria) {
+      for await (const info of listFlights(criteria, services)) yield Flight.FlightInfo.encode(info);
+    }),
+    GetFlightInfo: one(Flight.FlightDescriptor, async function* (descriptor, env) {
+      yield Flight.FlightInfo.encode(await getFlightInfo(descriptor, env));
+    }),
+    PollFlightInfo: one(Flight.FlightDescriptor, async function* (descriptor, { context }) {
+      yield Flight.PollInfo.encode(await polls.poll(descriptor, context, services));
+    }),
+    GetSchema: one(Flight.FlightDescriptor, async function* (descriptor, env) {
+      yield Flight.SchemaResult.encode({ schema: schemaBytes(await getSchema(descriptor, env)) });
+    }),
+    DoGet: one(Flight.Ticket, async function* (ticket, env) {
+      for await (const frame of doGet(ticket.ticket ?? new Uint8Array(0), env)) yield encodeFlightData(frame);
+    }),
+    DoPut: async function* (requests, context) {
+      await context.identity();
+      const { descriptor, messages } = await PutMessages.open(requests);
+      const results = doPut(Flight.FlightDescriptor.decode(descriptor), messages, { context, services });
+      for await (const app_metadata of results) yield Flight.PutResult.encode({ app_metadata });
+    },
+    // biome-ignore lint/correctness/useYield: it has nothing to answer
+    DoExchange: async function* () {
+      throw new EiderError("not_implemented", "DoExchange is not implemented: use DoGet and DoPut");
+    },
+    DoAction: one(Flight.Action, async function* (action, env) {
+      const body = await doAction(action, env, polls);
+      if (body) yield Flight.Result.encode({ body });
+    }),
+    ListActions: one(Flight.Empty, async function* () {
+      for (const type of listActions()) yield Flight.ActionType.encode(type);
+    }),
+  };
+}
+
+async function firstOf<T>(items: AsyncIterable<T>): Promise<T | undefined> {
+  for await (const item of items) return item;
+  return undefined;
+}

@@ -1,0 +1,102 @@
+import { Schema } from "apache-arrow";
+import { encodeSchema } from "../arrow/schema.ts";
+import { EiderError } from "../errors.ts";
+import type { ExecuteOptions, Frame, Parameters } from "./backend.ts";
+import { countInfo, rowsInfo } from "./flight-info.ts";
+import type { FlightDescriptor, FlightInfo, Query } from "./messages.ts";
+import { countOf, framesOf, OpenResult, PlannedResult, SharedStatement } from "./result.ts";
+import type { Env } from "./services.ts";
+
+/** SQL text in a command: CommandStatementQuery, CommandStatementUpdate, a path, or the bare text. */
+
+const NO_COLUMNS = encodeSchema(new Schema([]));
+
+function transactionOf(query: Query): ExecuteOptions {
+  const id = query.transaction_id;
+  return id && id.length > 0 ? { transaction: Buffer.from(id).toString("utf8") } : {};
+}
+
+export function pathQuery(path: readonly string[]): Query {
+  if (path.length === 0 || path.length > 3 || path.some((part) => part === "")) {
+    throw new EiderError(
+      "request_invalid",
+      `a path is [table], [schema, table] or [catalog, schema, table], not ${JSON.stringify(path)}`,
+    );
+  }
+  return { query: `SELECT * FROM ${path.map((part) => `"${part.replaceAll('"', '""')}"`).join(".")}` };
+}
+
+async function prepare(query: Query, { context }: Env): Promise<SharedStatement> {
+  const session = await context.session();
+  const options = { ...transactionOf(query), signal: context.signal };
+  return new SharedStatement(await session.prepare(query.query ?? "", options));
+}
+
+/**
+ * A query is planned here and runs when its ticket is redeemed, so that cancelling the stream cancels it; a statement
+ * without rows runs here, because clients that get no rows do not fetch them.
+ */
+export async function queryInfo(query: Query, descriptor: FlightDescriptor, env: Env): Promise<FlightInfo> {
+  const statement = await prepare(query, env);
+  try {
+    return await statementInfo(statement, undefined, transactionOf(query), descriptor, env);
+  } finally {
+    await statement.release();
+  }
+}
+
+/** Keeps a use of the statement as long as its result waits. */
+export async function statementInfo(
+  statement: SharedStatement,
+  parameters: Parameters | undefined,
+  options: ExecuteOptions,
+  descriptor: FlightDescriptor,
+  env: Env,
+): Promise<FlightInfo> {
+  const { context, services } = env;
+  const { prepared } = statement;
+  const record = await context.record();
+  if (!prepared.info.isUpdate) {
+    const schema = parameters ? await prepared.describe(parameters) : prepared.info.schema;
+    const ticket = await services.tickets.issue(record, new PlannedResult(statement.retain(), parameters, options));
+    return rowsInfo(descriptor, schema, ticket);
+  }
+  const result = await prepared.execute(parameters, { ...options, signal: context.signal });
+  if (result.kind === "count") return countInfo(descriptor, result.count);
+  const ticket = await services.tickets.issue(record, new OpenResult(statement.retain(), result.rows));
+  return rowsInfo(descriptor, result.rows.schema, ticket);
+}
+
+/** Bare schema message of the result, without running the statement. */
+export async function querySchema(query: Query, env: Env): Promise<Uint8Array> {
+  const statement = await prepare(query, env);
+  try {
+    const { info } = statement.prepared;
+    if (info.schema) return info.schema;
+    if (info.isUpdate) return NO_COLUMNS;
+    throw new EiderError(
+      "request_invalid",
+      "the statement's schema depends on the types of its parameters: prepare it and bind them",
+    );
+  } finally {
+    await statement.release();
+  }
+}
+
+export async function* queryFrames(query: Query, env: Env): AsyncGenerator<Frame> {
+  const { signal } = env.context;
+  const planned = new PlannedResult(await prepare(query, env), undefined, transactionOf(query));
+  yield* framesOf(await planned.open(signal), signal);
+}
+
+/** Resolves to the number of rows changed. */
+export async function runUpdate(query: Query, parameters: Parameters | undefined, env: Env): Promise<number> {
+  const { signal } = env.context;
+  const statement = await prepare(query, env);
+  try {
+    const result = await statement.prepared.execute(parameters, { ...transactionOf(query), signal });
+    return await countOf(result, signal);
+  } finally {
+    await statement.release();
+  }
+}

@@ -1,0 +1,345 @@
+import { type Target, targetKey, targetName } from "../base/target.ts";
+import type { Buffers, Compaction, SealedSegment, SealReason } from "../buffer/types.ts";
+import { EiderError, messageOf } from "../errors.ts";
+import type { CommitResult, FlushPart, Log } from "../lake/types.ts";
+import { backoffMs } from "./backoff.ts";
+import type { Clock } from "./clock.ts";
+import { type FlushFacts, FlushHistory, newestSeq } from "./history.ts";
+import type { FlushObserver, FlushRecord } from "./observer.ts";
+import { BATCH_BYTES_LIMIT, BATCH_ROWS_LIMIT, type Batch, TableQueue, takeBatch } from "./table-queue.ts";
+
+/** What the flusher needs of the lake. */
+export interface FlushLake {
+  watermarks(): Promise<ReadonlyMap<string, number>>;
+  commitFlush(parts: readonly FlushPart[]): Promise<CommitResult>;
+}
+
+export interface FlusherOptions {
+  readonly buffers: Buffers;
+  readonly lake: FlushLake;
+  readonly observer: FlushObserver;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Compactions at a time, each with `flush_memory_mb`. */
+  readonly maxParallelFlushes: number;
+}
+
+interface ReadyTable {
+  readonly table: TableQueue;
+  readonly batch: Batch;
+  readonly compaction: Compaction;
+}
+
+/**
+ * Brings sealed segments into the lake. Each table's batch is compacted, a few tables at a time; there is one committer,
+ * and whenever it is free it takes all tables that are ready into one transaction. While it runs, newly sealed segments
+ * gather, so that load makes commits larger and not more. A table that fails waits and is tried again, for ever; nothing
+ * of it is dropped, and the others go on.
+ */
+export class Flusher implements AsyncDisposable {
+  readonly #options: FlusherOptions;
+  readonly #tables = new Map<string, TableQueue>();
+  readonly #history = new FlushHistory();
+  readonly #work = new Set<Promise<void>>();
+  #compactions = 0;
+  #isCommitting = false;
+  #isStopped = false;
+
+  constructor(options: FlusherOptions) {
+    this.#options = options;
+  }
+
+  /** The last 200 flushes, oldest first. */
+  get recent(): readonly FlushRecord[] {
+    return this.#history.recent;
+  }
+
+  /** Failed attempts since the target's last success, why, and when it is tried again. */
+  failures(target: Target): {
+    readonly count: number;
+    readonly error: string | undefined;
+    readonly retryAtMs: number | undefined;
+  } {
+    const table = this.#tables.get(targetKey(target));
+    const error = table?.lastError === undefined ? undefined : messageOf(table.lastError);
+    return { count: table?.failureCount ?? 0, error, retryAtMs: table?.retryAtMs };
+  }
+
+  /** Has the target's sealed segments flushed; one that waits after a failure goes on waiting. */
+  enqueue(target: Target): void {
+    this.#table(target);
+    this.#pump();
+  }
+
+  /**
+   * Resolves once all rows that are in the target's buffer now are in the lake and hardened. Tries at once, also when the
+   * target waits after a failure, and rejects with the error of that attempt.
+   */
+  async flush(target: Target, reason: SealReason): Promise<void> {
+    const { buffers } = this.#options;
+    if (this.#isStopped) throw stopped();
+    if (buffers.hasBuffer(target)) await buffers.seal(target, reason);
+    const last = buffers.sealed(target).at(-1);
+    if (!last) return;
+    if (this.#isStopped) throw stopped();
+    const table = this.#table(target);
+    const done = table.waitFor(last.lastSeq);
+    if (table.stage === "waiting") this.#wake(table);
+    this.#pump();
+    await done;
+  }
+
+  /** All buffers; rejects after all attempts, when one or more failed, with the first error's code and every message. */
+  async flushAll(reason: SealReason): Promise<void> {
+    const targets = this.#options.buffers.views().map((view) => view.target);
+    const results = await Promise.allSettled(targets.map((target) => this.flush(target, reason)));
+    const errors = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+    const first = errors[0];
+    if (errors.length <= 1) {
+      if (first !== undefined) throw first;
+      return;
+    }
+    const code = first instanceof EiderError ? first.code : "internal";
+    const text = errors.map(messageOf).join("; ");
+    throw new EiderError(code, `${errors.length} of ${targets.length} tables could not be flushed: ${text}`, {
+      cause: first,
+    });
+  }
+
+  /** Segments found at start: those that the watermark has passed are removed, the others flushed. */
+  async recover(segments: readonly SealedSegment[]): Promise<{ readonly released: number; readonly replayed: number }> {
+    const { buffers, lake, observer } = this.#options;
+    if (segments.length === 0) return { released: 0, replayed: 0 };
+    const marks = await lake.watermarks();
+    const isCommitted = (segment: SealedSegment) => segment.lastSeq <= (marks.get(targetKey(segment.target)) ?? 0);
+    const committed = segments.filter(isCommitted);
+    const waiting = segments.filter((segment) => !isCommitted(segment));
+    if (committed.length > 0) await buffers.remove(committed, undefined);
+    if (committed.length > 0) observer.recovered("released", committed.length);
+    if (waiting.length > 0) observer.recovered("replayed", waiting.length);
+    for (const { target } of waiting) this.enqueue(target);
+    return { released: committed.length, replayed: waiting.length };
+  }
+
+  /**
+   * For shutdown: flushes all buffers for at most `timeoutMs`. Resolves to whether everything is in the lake; what is not
+   * stays in its segments for the next start.
+   */
+  async drain(timeoutMs: number): Promise<boolean> {
+    const { clock, log } = this.#options;
+    let cancel = () => {};
+    const timeout = new Promise<boolean>((resolve) => {
+      cancel = clock.after(timeoutMs, () => resolve(false));
+    });
+    const flushed = this.flushAll("shutdown").then(
+      () => true,
+      (error: unknown) => {
+        log.warn(
+          { error: messageOf(error) },
+          "not everything was flushed before shutdown; it waits for the next start",
+        );
+        return false;
+      },
+    );
+    try {
+      return await Promise.race([flushed, timeout]);
+    } finally {
+      cancel();
+    }
+  }
+
+  #table(target: Target): TableQueue {
+    const key = targetKey(target);
+    const table = this.#tables.get(key) ?? new TableQueue(target);
+    this.#tables.set(key, table);
+    return table;
+  }
+
+  #pump(): void {
+    if (this.#isStopped) return;
+    for (const [key, table] of this.#tables) {
+      if (table.stage !== "idle") continue;
+      const waiting = this.#options.buffers.sealed(table.target);
+      if (waiting.length === 0) {
+        table.succeed();
+        table.resolveUpTo(Number.POSITIVE_INFINITY);
+      } else if (this.#compactions < this.#options.maxParallelFlushes) {
+        // To the end of the line, so that busy tables do not keep the others waiting.
+        this.#tables.delete(key);
+        this.#tables.set(key, table);
+        this.#track(this.#compact(table, takeBatch(waiting)));
+      }
+    }
+    if (!this.#isCommitting) {
+      const ready = this.#takeReady();
+      if (ready.length > 0) this.#track(this.#commit(ready));
+    }
+  }
+
+  /** All tables that are ready, up to the rows and bytes of a batch; those left over go next. */
+  #takeReady(): ReadyTable[] {
+    const ready: ReadyTable[] = [];
+    let rows = 0;
+    let bytes = 0;
+    for (const table of this.#tables.values()) {
+      const { batch, stage } = table;
+      if (stage !== "ready" || !batch?.compaction) continue;
+      rows += batch.compaction.rowsOut;
+      bytes += batch.segments.reduce((sum, segment) => sum + segment.bytes, 0);
+      if (ready.length > 0 && (rows > BATCH_ROWS_LIMIT || bytes > BATCH_BYTES_LIMIT)) break;
+      ready.push({ table, batch, compaction: batch.compaction });
+    }
+    return ready;
+  }
+
+  async #compact(table: TableQueue, segments: readonly SealedSegment[]): Promise<void> {
+    const { buffers, clock } = this.#options;
+    const startedMs = clock.nowMs();
+    const started = performance.now();
+    table.stage = "compacting";
+    table.batch = { segments, startedMs, compaction: undefined, compactMs: 0 };
+    this.#compactions++;
+    try {
+      const compaction = await buffers.compact(segments);
+      table.batch = { segments, startedMs, compaction, compactMs: performance.now() - started };
+      table.stage = "ready";
+    } catch (error) {
+      this.#fail(table, error, { compact: performance.now() - started });
+    } finally {
+      this.#compactions--;
+    }
+  }
+
+  async #commit(ready: readonly ReadyTable[]): Promise<void> {
+    const { lake, observer } = this.#options;
+    this.#isCommitting = true;
+    for (const { table } of ready) table.stage = "committing";
+    let result: CommitResult;
+    try {
+      const parts = ready.map(({ table, batch, compaction }) => ({
+        target: table.target,
+        segments: batch.segments,
+        compaction,
+      }));
+      result = await lake.commitFlush(parts);
+    } catch (error) {
+      for (const { table } of ready) await this.#failCommitted(table, error, {});
+      return;
+    } finally {
+      this.#isCommitting = false;
+    }
+    for (let i = 0; i < result.conflicts; i++) observer.conflict();
+    if (result.wasInDoubt) observer.inDoubt();
+    for (const { table, batch } of ready) {
+      const outcome = result.outcomes.find((row) => targetKey(row.target) === targetKey(table.target));
+      const failure = result.failures.find((row) => targetKey(row.target) === targetKey(table.target));
+      const phasesMs = { compact: batch.compactMs, ...result.phasesMs };
+      if (outcome && !failure) {
+        table.stage = "removing";
+        this.#track(this.#remove(table, batch, { ...outcome, phasesMs }));
+      } else {
+        const error = failure?.error ?? new EiderError("internal", `no outcome for ${targetName(table.target)}`);
+        this.#track(this.#failCommitted(table, error, phasesMs));
+      }
+    }
+  }
+
+  /** The committer does not wait for this: the rows are in the lake, and a segment that stays is skipped by the watermark. */
+  async #remove(table: TableQueue, batch: Batch, facts: FlushFacts): Promise<void> {
+    const { buffers, log } = this.#options;
+    const started = performance.now();
+    try {
+      await buffers.remove(batch.segments, batch.compaction);
+    } catch (error) {
+      log.warn(
+        { table: targetName(table.target), error: messageOf(error) },
+        "flushed segments could not be removed yet",
+      );
+      this.#retryLater(table, error);
+    }
+    const phasesMs = { ...facts.phasesMs, remove: performance.now() - started };
+    this.#options.observer.flushed(this.#history.add(table.target, batch, { ...facts, phasesMs }, this.#options.clock));
+    table.batch = undefined;
+    table.resolveUpTo(newestSeq(batch.segments));
+    if (table.stage === "waiting") return;
+    table.stage = "idle";
+    table.succeed();
+  }
+
+  /** The winners are found anew for the next attempt, with the segments that gather until then. */
+  async #failCommitted(table: TableQueue, error: unknown, phasesMs: FlushRecord["phasesMs"]): Promise<void> {
+    const compaction = table.batch?.compaction;
+    try {
+      if (compaction) await this.#options.buffers.remove([], compaction);
+    } catch (cause) {
+      this.#options.log.warn({ error: messageOf(cause) }, "a compaction's file could not be removed");
+    }
+    this.#fail(table, error, phasesMs);
+  }
+
+  #fail(table: TableQueue, error: unknown, phasesMs: FlushRecord["phasesMs"]): void {
+    const { observer, log, clock } = this.#options;
+    const { batch } = table;
+    table.batch = undefined;
+    this.#retryLater(table, error);
+    if (batch) {
+      const record = this.#history.add(table.target, batch, { phasesMs, error: messageOf(error) }, clock);
+      observer.failed(table.target, record.reason);
+    }
+    log.warn(
+      {
+        table: targetName(table.target),
+        attempts: table.failureCount,
+        retryAtMs: table.retryAtMs,
+        error: messageOf(error),
+      },
+      "a flush failed; its rows are kept and it is tried again",
+    );
+    table.rejectAll(error);
+  }
+
+  #retryLater(table: TableQueue, error: unknown): void {
+    const { clock } = this.#options;
+    table.failureCount++;
+    table.lastError = error;
+    table.stage = "waiting";
+    if (this.#isStopped) return;
+    const delayMs = backoffMs(table.failureCount);
+    table.retryAtMs = clock.nowMs() + delayMs;
+    table.cancelRetry = clock.after(delayMs, () => {
+      this.#wake(table);
+      this.#pump();
+    });
+  }
+
+  #wake(table: TableQueue): void {
+    table.cancelRetry();
+    table.retryAtMs = undefined;
+    table.stage = "idle";
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work.finally(() => {
+      this.#work.delete(tracked);
+      this.#pump();
+    });
+    this.#work.add(tracked);
+  }
+
+  /** Ends after the step that each table is in; those who wait get `shutting_down`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isStopped = true;
+    for (const table of this.#tables.values()) {
+      table.cancelRetry();
+      table.rejectAll(stopped());
+    }
+    while (this.#work.size > 0) await Promise.all(this.#work);
+  }
+}
+
+function stopped(): EiderError {
+  return new EiderError(
+    "shutting_down",
+    "the server is shutting down; rows that are not flushed wait for its next start",
+  );
+}

@@ -1,0 +1,51 @@
+import type { Target } from "../base/target.ts";
+import type { SealedSegment } from "../buffer/types.ts";
+import type { Clock } from "./clock.ts";
+import type { FlushRecord } from "./observer.ts";
+import type { Batch } from "./table-queue.ts";
+
+const RECORDS_LIMIT = 200;
+
+export interface FlushFacts {
+  readonly phasesMs: FlushRecord["phasesMs"];
+  readonly rowsInserted?: number;
+  readonly rowsDeleted?: number;
+  readonly alreadyCommitted?: boolean;
+  readonly error?: string;
+}
+
+/** The last 200 flushes, good and bad, in memory. */
+export class FlushHistory {
+  readonly #records: FlushRecord[] = [];
+
+  get recent(): readonly FlushRecord[] {
+    return this.#records;
+  }
+
+  add(target: Target, batch: Batch, facts: FlushFacts, clock: Clock): FlushRecord {
+    const { segments, compaction, startedMs } = batch;
+    const rowsIn = segments.reduce((sum, segment) => sum + segment.rows, 0);
+    const record: FlushRecord = {
+      target,
+      reason: segments[0]?.reason ?? "command",
+      segments: segments.length,
+      rowsIn,
+      rowsOut: compaction?.rowsOut ?? rowsIn,
+      rowsInserted: facts.rowsInserted ?? 0,
+      rowsDeleted: facts.rowsDeleted ?? 0,
+      bytes: segments.reduce((sum, segment) => sum + segment.bytes, 0),
+      startedMs,
+      durationMs: clock.nowMs() - startedMs,
+      phasesMs: facts.phasesMs,
+      alreadyCommitted: facts.alreadyCommitted ?? false,
+      error: facts.error,
+    };
+    this.#records.push(record);
+    if (this.#records.length > RECORDS_LIMIT) this.#records.shift();
+    return record;
+  }
+}
+
+export function newestSeq(segments: readonly SealedSegment[]): number {
+  return Math.max(...segments.map((segment) => segment.lastSeq));
+}

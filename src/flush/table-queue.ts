@@ -1,0 +1,87 @@
+import type { Target } from "../base/target.ts";
+import type { Compaction, SealedSegment } from "../buffer/types.ts";
+import { sameNames } from "../lake/flush-sql.ts";
+
+/**
+ * Where one table's flush is: idle → compacting → ready → committing → removing → idle, and waiting after a failure. A
+ * table has one batch under way at a time, so that its segments commit in order and those sealed meanwhile gather.
+ */
+export type Stage = "idle" | "compacting" | "ready" | "committing" | "removing" | "waiting";
+
+export interface Batch {
+  readonly segments: readonly SealedSegment[];
+  readonly startedMs: number;
+  readonly compaction: Compaction | undefined;
+  readonly compactMs: number;
+}
+
+interface Waiter {
+  /** Satisfied once the rows up to this seq are in the lake. */
+  readonly goal: number;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Most that one batch takes: a commit keeps its files in one transaction, and one file is best below these. */
+export const BATCH_ROWS_LIMIT = 10_000_000;
+export const BATCH_BYTES_LIMIT = 2_000_000_000;
+
+export class TableQueue {
+  readonly target: Target;
+  stage: Stage = "idle";
+  batch: Batch | undefined;
+  /** Failed attempts since the last success. */
+  failureCount = 0;
+  lastError: unknown;
+  retryAtMs: number | undefined;
+  cancelRetry: () => void = () => {};
+  #waiters: Waiter[] = [];
+
+  constructor(target: Target) {
+    this.target = target;
+  }
+
+  succeed(): void {
+    this.failureCount = 0;
+    this.lastError = undefined;
+  }
+
+  waitFor(goal: number): Promise<void> {
+    return new Promise((resolve, reject) => this.#waiters.push({ goal, resolve, reject }));
+  }
+
+  /** The rows up to `seq` are in the lake, or gone. */
+  resolveUpTo(seq: number): void {
+    const [done, rest] = split(this.#waiters, (waiter) => waiter.goal <= seq);
+    this.#waiters = rest;
+    for (const waiter of done) waiter.resolve();
+  }
+
+  /** Everyone who waits: a table's segments commit in order, so that no later one can pass the failed one. */
+  rejectAll(error: unknown): void {
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+  }
+}
+
+function split<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(test), items.filter((item) => !test(item))];
+}
+
+/**
+ * The segments that go together next: the first ones that are keyed alike, as a winners' file knows one key. At least
+ * one, else within the limits of a batch.
+ */
+export function takeBatch(waiting: readonly SealedSegment[]): SealedSegment[] {
+  const taken: SealedSegment[] = [];
+  let rows = 0;
+  let bytes = 0;
+  for (const segment of waiting) {
+    rows += segment.rows;
+    bytes += segment.bytes;
+    const first = taken[0];
+    if (first && (rows > BATCH_ROWS_LIMIT || bytes > BATCH_BYTES_LIMIT)) break;
+    if (first && !sameNames(first.primaryKey, segment.primaryKey)) break;
+    taken.push(segment);
+  }
+  return taken;
+}

@@ -1,0 +1,145 @@
+import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from "fastify";
+import { EiderError, messageOf } from "../errors.ts";
+import type { Logger } from "../observe/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import { HealthProbe } from "./health.ts";
+
+/** The HTTP side: thin routes that ask one function each. Whoever opens the server closes it. */
+export interface HttpOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Resolves when DuckDB answers; `SELECT 1` on the lake instance. */
+  readonly probe: () => Promise<void>;
+  /** Why the server takes no requests yet, or any more; empty when it does. */
+  readonly notReady: () => readonly string[];
+  /** Flushes one table (`t`, `schema.t`) or all; resolves, once committed, to what is told to the caller. */
+  readonly flush: (table: string | undefined) => Promise<Readonly<Record<string, unknown>>>;
+}
+
+const BODY_LIMIT_BYTES = 1 << 20;
+
+export class HttpServer implements AsyncDisposable {
+  readonly #app: FastifyInstance;
+  readonly port: number;
+
+  private constructor(app: FastifyInstance, port: number) {
+    this.#app = app;
+    this.port = port;
+  }
+
+  /** Rejects with `config_invalid` when the address cannot be listened on. */
+  static async open(options: HttpOptions): Promise<HttpServer> {
+    const app = fastify({ logger: false, bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: true });
+    takeJsonBodies(app);
+    countAndLog(app, options);
+    answerErrors(app, options.log);
+    addRoutes(app, options);
+    try {
+      await app.listen({ host: options.host, port: options.port });
+    } catch (error) {
+      await app.close();
+      throw new EiderError(
+        "config_invalid",
+        `HTTP cannot listen on ${options.host}:${options.port}: ${messageOf(error)}; choose another http_port`,
+        { cause: error },
+      );
+    }
+    const address = app.server.address();
+    return new HttpServer(app, typeof address === "object" && address !== null ? address.port : options.port);
+  }
+
+  /** Answers the requests that run, then closes every connection. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#app.close();
+  }
+}
+
+function addRoutes(app: FastifyInstance, { metrics, probe, notReady, flush }: HttpOptions): void {
+  const health = new HealthProbe({ probe, now: () => performance.now() });
+
+  app.get("/health", async (_, reply) => {
+    const error = await health.check();
+    if (error === undefined) return { status: "ok", db_connected: true };
+    return reply.code(503).send({ status: "error", db_connected: false, error });
+  });
+
+  app.get("/ready", async (_, reply) => {
+    const reasons = notReady();
+    if (reasons.length === 0) return { status: "ready", reasons };
+    return reply.code(503).send({ status: "not_ready", reasons });
+  });
+
+  app.get("/metrics", async (_, reply) => {
+    const { contentType, text } = await metrics.expose();
+    return reply.type(contentType).send(text);
+  });
+
+  app.post("/flush", async (request) => ({ status: "ok", ...(await flush(tableOf(request.body))) }));
+}
+
+function tableOf(body: unknown): string | undefined {
+  if (body === undefined || body === null) return undefined;
+  if (typeof body !== "object" || Array.isArray(body)) {
+    throw new EiderError("request_invalid", 'the body must be a JSON object such as {"table":"main.events"}');
+  }
+  const unknown = Object.keys(body).find((key) => key !== "table");
+  if (unknown !== undefined) {
+    throw new EiderError("request_invalid", `unknown field \`${unknown}\`; the body may hold \`table\``);
+  }
+  const table: unknown = "table" in body ? body.table : undefined;
+  if (table === undefined || (typeof table === "string" && table !== "")) return table;
+  throw new EiderError("request_invalid", '`table` must be a name such as "events" or "main.events"');
+}
+
+/** Bodies are JSON whatever the content type says, and may be missing: curl sends neither by itself. */
+function takeJsonBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "string" }, (_, body, done) => {
+    const text = body.toString();
+    if (text.trim() === "") return done(null, undefined);
+    try {
+      done(null, JSON.parse(text));
+    } catch (error) {
+      done(new EiderError("request_invalid", `the body is not JSON: ${messageOf(error)}`));
+    }
+  });
+}
+
+function countAndLog(app: FastifyInstance, { log, metrics }: HttpOptions): void {
+  app.addHook("onResponse", async (request, reply) => {
+    // The route's pattern, never the URL: it would be an open label.
+    const route = request.routeOptions.url ?? "none";
+    metrics.httpRequests.inc({ route, code: String(reply.statusCode) });
+    const durationMs = Math.round(reply.elapsedTime);
+    log.debug({ method: request.method, url: request.url, status: reply.statusCode, durationMs }, "http request");
+  });
+}
+
+function answerErrors(app: FastifyInstance, log: Logger): void {
+  app.setNotFoundHandler((request, reply) =>
+    sendError(reply, new EiderError("not_found", `no such route: ${request.method} ${request.url}`)),
+  );
+  app.setErrorHandler((error: FastifyError | EiderError, request, reply) => {
+    const known = error instanceof EiderError ? error : fromFastify(error);
+    log[known.row.level]({ err: error, method: request.method, url: request.url }, "http request failed");
+    return sendError(reply, known);
+  });
+}
+
+function fromFastify(error: FastifyError): EiderError {
+  if (error.statusCode === 413) {
+    return new EiderError("limit_exceeded", `the body is larger than ${BODY_LIMIT_BYTES} bytes`, { cause: error });
+  }
+  if (error.statusCode !== undefined && error.statusCode < 500) {
+    return new EiderError("request_invalid", error.message, { cause: error });
+  }
+  return new EiderError("internal", "internal error; the server's log has it", { cause: error });
+}
+
+function sendError(reply: FastifyReply, error: EiderError): FastifyReply {
+  const { http, retryable } = error.row;
+  return reply.code(http).send({ error: { code: error.code, message: error.message, retryable } });
+}

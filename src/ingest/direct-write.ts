@@ -1,0 +1,88 @@
+import { randomUUID } from "node:crypto";
+import type { TableShape } from "../base/table.ts";
+import type { StageStream } from "../buffer/types.ts";
+import { lakeTable, qualifiedName, quoteIdentifier } from "../duck/sql.ts";
+import { EiderError } from "../errors.ts";
+import type { Lake } from "../lake/lake.ts";
+import type { Slot } from "../query/slot.ts";
+import type { SqlSession, Transaction } from "../query/sql-session.ts";
+
+/**
+ * Writes a staged stream straight into the lake (or a temporary table): the rows wait in a closed DuckDB file, which the
+ * session's connection attaches and INSERTs from, in the session's transaction or in one of its own. No appender runs
+ * on the main thread, and a keyed table gets upserts, as its buffer would give it.
+ */
+export interface DirectWrite {
+  /** Statements that make the table, run in the same transaction before the rows. */
+  readonly prepare: readonly string[];
+  /** The table's quoted name. */
+  readonly into: string;
+  readonly columns: readonly string[];
+  readonly primaryKey: readonly string[];
+}
+
+export function directWriteInto(
+  shape: TableShape,
+  columns: readonly string[],
+  prepare: readonly string[] = [],
+): DirectWrite {
+  return { prepare, into: lakeTable(shape.target), columns, primaryKey: shape.primaryKey };
+}
+
+export async function writeDirect(
+  lake: Lake,
+  sql: SqlSession,
+  transaction: Transaction | undefined,
+  stage: StageStream,
+  write: DirectWrite,
+): Promise<number> {
+  const file = await stage.toFile();
+  const alias = `eider_stage_${randomUUID().replaceAll("-", "")}`;
+  const work = async (slot: Slot) => {
+    await lake.database.attachFile(slot.connection, file.path, alias, "READ_ONLY");
+    for (const statement of write.prepare) await slot.connection.run(statement);
+    await insertRows(slot, qualifiedName(alias, "rows"), write);
+  };
+  const release = async (slot: Slot) => {
+    await lake.database.detachFile(slot.connection, file.path, alias);
+    await stage.discard();
+  };
+  if (transaction) {
+    // A file stays attached until the transaction that read it has ended: DETACH inside would abort it.
+    await sql.onSlot(transaction, async (slot) => {
+      transaction.atEnd(() => release(slot));
+      await work(slot);
+    });
+  } else {
+    await sql.onSlot(undefined, async (slot) => {
+      try {
+        await slot.connection.transaction(() => work(slot));
+      } finally {
+        await release(slot);
+      }
+    });
+  }
+  return file.rows;
+}
+
+async function insertRows(slot: Slot, from: string, write: DirectWrite): Promise<void> {
+  const columns = write.columns.map(quoteIdentifier).join(", ");
+  if (write.primaryKey.length === 0) {
+    await slot.connection.run(`INSERT INTO ${write.into} (${columns}) SELECT ${columns} FROM ${from}`);
+    return;
+  }
+  const key = write.primaryKey.map(quoteIdentifier).join(", ");
+  const nulls = write.primaryKey.map((name) => `${quoteIdentifier(name)} IS NULL`).join(" OR ");
+  const [bad] = await slot.connection.rows(`SELECT count(*) AS n FROM ${from} WHERE ${nulls}`);
+  if (bad?.["n"] !== 0n) {
+    throw new EiderError(
+      "constraint_violated",
+      `a row has NULL in the primary key (${key}) of ${write.into}; nothing was stored`,
+    );
+  }
+  await slot.connection.run(`DELETE FROM ${write.into} WHERE (${key}) IN (SELECT ${key} FROM ${from})`);
+  await slot.connection.run(
+    `INSERT INTO ${write.into} (${columns}) SELECT ${columns} FROM ${from}
+      WHERE rowid IN (SELECT max(rowid) FROM ${from} GROUP BY ${key})`,
+  );
+}

@@ -1,0 +1,47 @@
+import { decodeSchema } from "../arrow/schema.ts";
+import { columnsOf, refuseUnstorable } from "../arrow/types.ts";
+import type { Column, TableShape } from "../base/table.ts";
+import { type Target, targetName } from "../base/target.ts";
+import { EiderError } from "../errors.ts";
+import type { IngestServices } from "./services.ts";
+
+/** The columns that a stream's schema message stands for; refuses what the lake cannot store, by name. */
+export function storableColumns(schema: Uint8Array): Column[] {
+  const columns = columnsOf(decodeSchema(schema));
+  for (const column of columns) refuseUnstorable(column);
+  if (columns.length === 0) {
+    throw new EiderError("schema_mismatch", "the stream's schema has no columns, so no table can be made of it");
+  }
+  return columns;
+}
+
+/** The target's table and a buffer for it; a missing table is made of `columns` when that is allowed. */
+export async function readyBuffer(
+  services: IngestServices,
+  target: Target,
+  columns: () => readonly Column[],
+): Promise<TableShape> {
+  const shape = (await services.lake.describe(target)) ?? (await autoCreate(services, target, columns));
+  // The watermark matters to a buffer that is new to this process; asking costs a query.
+  const watermark = services.buffers.hasBuffer(shape.target) ? 0 : await services.lake.lastSeq(shape.target);
+  await services.buffers.ensureBuffer(shape, watermark);
+  return shape;
+}
+
+async function autoCreate(
+  services: IngestServices,
+  target: Target,
+  columns: () => readonly Column[],
+): Promise<TableShape> {
+  if (!services.autoCreateTables) {
+    throw new EiderError(
+      "table_not_found",
+      `table ${targetName(target)} does not exist and auto_create_tables is off; CREATE TABLE it first`,
+    );
+  }
+  await services.lake.createTable({ target, columns: columns(), primaryKey: [] }, { ifNotExists: true });
+  const shape = await services.lake.describe(target);
+  if (!shape)
+    throw new EiderError("table_not_found", `table ${targetName(target)} was dropped while it was being created`);
+  return shape;
+}

@@ -1,0 +1,303 @@
+import type { Failpoints } from "../base/failpoints.ts";
+import { targetKey, targetName } from "../base/target.ts";
+import type { Connection, Database } from "../duck/database.ts";
+import { fromDuckError, isFatal } from "../duck/errors.ts";
+import { LAKE } from "../duck/sql.ts";
+import { EiderError, messageOf } from "../errors.ts";
+import { type AttachedPart, AttachedParts } from "./attached-parts.ts";
+import type { Fences } from "./fence.ts";
+import { auditText, markOf, tableIsMissing, unflushed } from "./flush-parts.ts";
+import { flushStatements } from "./flush-sql.ts";
+import type { GuardEntry, Guards } from "./guard.ts";
+import { blame, blocksAll, PartFailure } from "./part-failure.ts";
+import type { Settlement } from "./settlement.ts";
+import { STATE_SCHEMA } from "./state.ts";
+import type { TableDetail } from "./table-detail.ts";
+import type { Tables } from "./tables.ts";
+import { retryConflicts } from "./turn.ts";
+import type { CommitPhase, CommitResult, FlushFailure, FlushOutcome, FlushPart, Log } from "./types.ts";
+import { commitVerdict } from "./verdict.ts";
+import type { Watermarks } from "./watermark.ts";
+
+/** What a flush needs of the lake; functions where reopening the instance changes the answer. */
+export interface CommitServices {
+  readonly database: () => Database;
+  readonly connect: () => Promise<Connection>;
+  /** Opens the lake instance anew if it is dead; then resolves to true, and all that was attached to it is gone. */
+  readonly reopen: () => Promise<boolean>;
+  readonly tables: Tables;
+  readonly watermarks: Watermarks;
+  readonly fences: Fences;
+  readonly guards: Guards | undefined;
+  readonly settlement: Settlement;
+  readonly writerId: string;
+  readonly failpoints: Failpoints;
+  readonly log: Log;
+}
+
+/**
+ * One flush: all parts in one transaction, made again while other committers make it void, and in smaller groups when a
+ * part spoils it. Exactly once rests on this order: the watermark is read in the transaction that writes, moved in that
+ * same transaction, and asked again on a fresh connection whenever COMMIT did not answer. Never two at a time.
+ */
+export class FlushRun {
+  readonly #services: CommitServices;
+  readonly #outcomes = new Map<string, FlushOutcome>();
+  readonly #failures: FlushFailure[] = [];
+  readonly #phasesMs: Record<CommitPhase, number> = { write: 0, guard: 0, commit: 0, harden: 0 };
+  #connection: Connection;
+  #wasInDoubt = false;
+  #conflicts = 0;
+  #isInstanceLost = false;
+
+  private constructor(services: CommitServices, connection: Connection) {
+    this.#services = services;
+    this.#connection = connection;
+  }
+
+  /** Never rejects for what the lake or a part does: that is a failure of the parts. */
+  static async run(services: CommitServices, parts: readonly FlushPart[]): Promise<CommitResult> {
+    const run = new FlushRun(services, await services.connect());
+    try {
+      await run.#run(parts);
+    } finally {
+      run.#connection.close();
+    }
+    return {
+      outcomes: parts.flatMap((part) => run.#outcomes.get(targetKey(part.target)) ?? []),
+      failures: run.#failures,
+      phasesMs: run.#phasesMs,
+      wasInDoubt: run.#wasInDoubt,
+      conflicts: run.#conflicts,
+    };
+  }
+
+  async #run(parts: readonly FlushPart[]): Promise<void> {
+    const attached = await this.#timed("write", () => AttachedParts.open(this.#services.database(), parts));
+    try {
+      for (const { part, error } of attached.failures) this.#fail(part, error);
+      const fatal = attached.failures.find(({ error }) => isFatal(error));
+      if (fatal) await this.#reopen(fatal.error);
+      await this.#commitTogether(attached.parts);
+    } finally {
+      await this.#connection.rollback();
+      // Files of an instance that was closed went with it.
+      if (!this.#isInstanceLost) await attached.close(this.#services.log);
+    }
+  }
+
+  async #commitTogether(parts: readonly AttachedPart[]): Promise<void> {
+    let remaining = parts;
+    while (remaining.length > 0) {
+      try {
+        const group = remaining;
+        await retryConflicts(
+          () => this.#attempt(group),
+          () => {
+            this.#conflicts++;
+          },
+        );
+        return;
+      } catch (error) {
+        if (error instanceof PartFailure) {
+          this.#fail(error.part, error.error);
+          remaining = remaining.filter(({ part }) => part !== error.part);
+          continue;
+        }
+        const failure = fromDuckError(error);
+        if (isFatal(failure)) await this.#reopen(failure);
+        if (remaining.length === 1 || this.#isInstanceLost || blocksAll(failure)) {
+          for (const { part } of remaining) this.#fail(part, failure);
+          return;
+        }
+        for (const part of remaining) await this.#commitTogether([part]);
+        return;
+      }
+    }
+  }
+
+  #fail(part: FlushPart, error: EiderError): void {
+    this.#failures.push({ target: part.target, error });
+  }
+
+  /** One transaction. Throws `write_conflict` when it is certain that nothing was committed and trying again can help. */
+  async #attempt(parts: readonly AttachedPart[]): Promise<void> {
+    const { watermarks, settlement, guards, failpoints } = this.#services;
+    const outcomes: FlushOutcome[] = [];
+    let entry: GuardEntry | undefined;
+    let live: AttachedPart[] = [];
+    if (this.#isInstanceLost) {
+      throw new EiderError("lake_unavailable", "the lake's DuckDB instance was opened anew; the flush is made again");
+    }
+    failpoints.hit("commit.before_begin");
+    try {
+      const { folders, before, uuids } = await this.#timed("write", () => this.#prepare(parts));
+      await this.#connection.run("BEGIN");
+      await this.#timed("write", async () => {
+        // This reading fixes the transaction's snapshot; the tables are described after it, so that a change which the
+        // description misses is a conflict at COMMIT.
+        const marks = await watermarks.read(this.#connection);
+        live = parts.flatMap((part) => unflushed(part, marks.get(targetKey(part.part.target)) ?? 0));
+        for (const part of live) outcomes.push(await this.#write(part, uuids));
+        await watermarks.advance(this.#connection, live.map(markOf));
+      });
+      if (live.length > 0) {
+        await this.#describeCommit(live);
+        failpoints.hit("commit.before_guard");
+        entry = await this.#timed("guard", async () => guards?.protect(folders, before, live.map(markOf)));
+        failpoints.hit("commit.after_guard");
+      }
+      failpoints.hit("commit.before_commit");
+    } catch (error) {
+      await this.#connection.rollback();
+      await settlement.discard(entry);
+      throw error;
+    }
+    if (live.length === 0) await this.#connection.rollback();
+    else await this.#commit(live, entry);
+    const written = new Map(outcomes.map((outcome) => [targetKey(outcome.target), outcome]));
+    for (const { part } of parts) {
+      const key = targetKey(part.target);
+      const committedBefore = { rowsInserted: 0, rowsDeleted: 0, alreadyCommitted: true, target: part.target };
+      this.#outcomes.set(key, written.get(key) ?? committedBefore);
+    }
+  }
+
+  /** Everything that must be there before BEGIN: settled older flushes, state rows, and the list of files. */
+  async #prepare(parts: readonly AttachedPart[]) {
+    const { watermarks, fences, settlement, tables, guards } = this.#services;
+    if (settlement.hasPending) {
+      const marks = await watermarks.read(this.#connection);
+      await settlement.settle(this.#connection, marks);
+    }
+    await watermarks.insertMissing(
+      this.#connection,
+      parts.map(({ part }) => part.target),
+    );
+    const details = await Promise.all(parts.map(({ part }) => this.#detail(part)));
+    const stateTables = [watermarks.name];
+    for (const detail of details) {
+      if (!detail || detail.shape.primaryKey.length === 0 || !fences.isNeeded(detail.uuid)) continue;
+      await fences.ensure(this.#connection, detail.uuid);
+      stateTables.push(fences.name(detail.uuid));
+    }
+    // State rows become files too once someone has flushed the lake's inlined data.
+    const state = await Promise.all(stateTables.map((table) => tables.detail({ schema: STATE_SCHEMA, table })));
+    const folders = [...details, ...state].flatMap((detail) => detail?.folder ?? []);
+    const before = guards ? await guards.list(folders) : new Set<string>();
+    return { folders, before, uuids: new Set(details.flatMap((detail) => detail?.uuid ?? [])) };
+  }
+
+  async #detail(part: FlushPart): Promise<TableDetail | undefined> {
+    try {
+      return await this.#services.tables.detail(part.target);
+    } catch (error) {
+      throw blame(part, error);
+    }
+  }
+
+  async #write({ part, segments, winners }: AttachedPart, uuids: ReadonlySet<string>): Promise<FlushOutcome> {
+    const detail = await this.#detail(part);
+    if (detail && !uuids.has(detail.uuid)) {
+      throw new EiderError(
+        "write_conflict",
+        `table ${targetName(part.target)} was replaced while it was being flushed`,
+      );
+    }
+    const connection = this.#connection;
+    try {
+      if (!detail) throw tableIsMissing(part);
+      const { shape } = detail;
+      const { deleteSql, insertSqls } = flushStatements(shape, segments, winners);
+      const rowsDeleted = deleteSql === undefined ? 0 : await connection.run(deleteSql);
+      let rowsInserted = 0;
+      for (const sql of insertSqls) rowsInserted += await connection.run(sql);
+      if (shape.primaryKey.length > 0 && this.#services.fences.isNeeded(detail.uuid)) {
+        await this.#services.fences.touch(connection, detail.uuid);
+      }
+      return { rowsInserted, rowsDeleted, alreadyCommitted: false, target: part.target };
+    } catch (error) {
+      throw blame(part, error);
+    }
+  }
+
+  /** The audit trail; the watermark, not this, decides what was committed. */
+  async #describeCommit(live: readonly AttachedPart[]): Promise<void> {
+    await this.#connection.run(`CALL ${LAKE}.set_commit_message($1, $2, extra_info => $3)`, [
+      `eider/${this.#services.writerId}`,
+      "flush",
+      auditText(live),
+    ]);
+  }
+
+  async #commit(live: readonly AttachedPart[], entry: GuardEntry | undefined): Promise<void> {
+    const { failpoints, settlement, log } = this.#services;
+    try {
+      await this.#timed("commit", () => this.#connection.run("COMMIT"));
+      failpoints.hit("commit.after_commit");
+    } catch (error) {
+      const verdict = commitVerdict(error);
+      if (verdict === "retry") {
+        await this.#connection.rollback();
+        await settlement.discard(entry);
+        throw new EiderError("write_conflict", messageOf(error), { cause: error });
+      }
+      if (verdict === "in_doubt") await this.#resolveDoubt(live, entry, fromDuckError(error));
+      else
+        log.warn({ error: messageOf(error) }, "the flush is committed, but the catalog's checkpoint after it failed");
+    }
+    try {
+      await this.#timed("harden", () => settlement.harden(this.#connection, entry));
+    } catch (error) {
+      settlement.keep(entry);
+      throw error;
+    }
+  }
+
+  /** Returns when the watermark, on a fresh connection, shows that the COMMIT took effect; throws otherwise. */
+  async #resolveDoubt(live: readonly AttachedPart[], entry: GuardEntry | undefined, error: EiderError): Promise<void> {
+    const { watermarks, settlement, log } = this.#services;
+    this.#wasInDoubt = true;
+    log.warn({ error: error.message, flush: entry?.flushId }, "the answer to a COMMIT was lost; asking the watermark");
+    let marks: ReadonlyMap<string, number>;
+    try {
+      await this.#connection.rollback();
+      this.#connection.close();
+      if (isFatal(error)) await this.#reopen(error);
+      else this.#connection = await this.#services.connect();
+      marks = await watermarks.read(this.#connection);
+    } catch (cause) {
+      settlement.keep(entry);
+      throw new EiderError(
+        "lake_unavailable",
+        `a COMMIT is in doubt (${error.message}) and the catalog cannot be asked: ${messageOf(cause)}; it is asked again later`,
+        { cause },
+      );
+    }
+    if (live.map(markOf).every(({ target, lastSeq }) => (marks.get(targetKey(target)) ?? 0) >= lastSeq)) return;
+    settlement.keep(entry);
+    await settlement.notCommitted(entry);
+    throw new EiderError("write_conflict", `COMMIT failed, and nothing was committed: ${error.message}`, {
+      cause: error,
+    });
+  }
+
+  async #reopen(error: EiderError): Promise<void> {
+    this.#services.log.error(
+      { error: error.message },
+      "the lake's DuckDB instance failed; it is opened anew if it is dead",
+    );
+    if (await this.#services.reopen()) this.#isInstanceLost = true;
+    this.#connection.close();
+    this.#connection = await this.#services.connect();
+  }
+
+  async #timed<T>(phase: CommitPhase, work: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.#phasesMs[phase] += performance.now() - started;
+    }
+  }
+}

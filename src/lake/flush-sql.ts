@@ -1,0 +1,150 @@
+import type { TableShape } from "../base/table.ts";
+import { targetName } from "../base/target.ts";
+import { OPS, type SealedSegment } from "../buffer/types.ts";
+import { lakeTable, qualifiedName, quoteIdentifier } from "../duck/sql.ts";
+import { EiderError } from "../errors.ts";
+
+/** A sealed segment and the name under which the lake instance has attached it. */
+export interface AttachedSegment {
+  readonly segment: SealedSegment;
+  readonly alias: string;
+  /** Its number in the winners' file. */
+  readonly index: number;
+}
+
+export interface FlushStatements {
+  /** Undefined when nothing but inserts waits. */
+  readonly deleteSql: string | undefined;
+  /** More than one only when the segments have different columns. */
+  readonly insertSqls: readonly string[];
+}
+
+const INSERT = OPS.indexOf("insert");
+const DELETE = OPS.indexOf("delete");
+/** Room for 2^40 rows in a segment, when segment and row number are one BIGINT. */
+const SEGMENT_SHIFT = 40;
+
+/**
+ * The statements that bring one table's segments into the lake. `winners` is the attached winners' file; without it every
+ * row wins. When the table was given its key after the rows were written, its present key decides: they are upserts, and
+ * their winners are found here.
+ */
+export function flushStatements(
+  shape: TableShape,
+  segments: readonly AttachedSegment[],
+  winners: string | undefined,
+): FlushStatements {
+  const written = segments[0]?.segment.primaryKey ?? [];
+  const isRekeyed = shape.primaryKey.length > 0 && !sameNames(written, shape.primaryKey);
+  const key = isRekeyed ? shape.primaryKey : written;
+  return {
+    deleteSql: deleteStatement(shape, segments, key, isRekeyed),
+    insertSqls: insertStatements(shape, segments, winners, isRekeyed ? key : []),
+  };
+}
+
+/**
+ * The keys of every row that is not an insert, losers too: a delete that a later insert of the same key has beaten must
+ * still remove the lake's row. `IN`, never EXISTS: only the first prunes files by their key range.
+ */
+function deleteStatement(
+  shape: TableShape,
+  segments: readonly AttachedSegment[],
+  key: readonly string[],
+  isRekeyed: boolean,
+): string | undefined {
+  const deleting = segments.filter(({ segment }) => isRekeyed || segment.hasNonInserts);
+  if (key.length === 0 || deleting.length === 0) return undefined;
+  const keys = deleting.map(({ segment, alias }) => {
+    const columns = key.map((name) => keyExpression(shape, segment, name));
+    const filter = segment.primaryKey.length > 0 ? ` WHERE _eider_op <> ${INSERT}` : "";
+    return `SELECT ${columns.join(", ")} FROM ${rowsOf(alias)}${filter}`;
+  });
+  const list = key.map(quoteIdentifier).join(", ");
+  return `DELETE FROM ${lakeTable(shape.target)} WHERE ${key.length > 1 ? `(${list})` : list} IN (${keys.join(" UNION ALL ")})`;
+}
+
+function insertStatements(
+  shape: TableShape,
+  segments: readonly AttachedSegment[],
+  winners: string | undefined,
+  rekey: readonly string[],
+): string[] {
+  const groups = new Map<string, AttachedSegment[]>();
+  for (const attached of segments) {
+    const signature = attached.segment.columns.map((column) => column.name.toLowerCase()).join("\u0000");
+    groups.set(signature, [...(groups.get(signature) ?? []), attached]);
+  }
+  return [...groups.values()].map((group) => {
+    const { names } = expressions(shape, group[0]?.segment);
+    const selects = group.map(({ segment, alias, index }) => {
+      const filters: string[] = [];
+      if (segment.primaryKey.length > 0) filters.push(`_eider_op <> ${DELETE}`);
+      if (rekey.length > 0) filters.push(`${position(index)} IN (SELECT position FROM eider_winners)`);
+      else if (winners !== undefined) {
+        filters.push(
+          `rowid IN (SELECT rid FROM ${qualifiedName(winners, "main", "winners")} WHERE segment = ${index})`,
+        );
+      }
+      const where = filters.length > 0 ? ` WHERE ${filters.join(" AND ")}` : "";
+      return `SELECT ${expressions(shape, segment).values.join(", ")} FROM ${rowsOf(alias)}${where}`;
+    });
+    const withWinners = rekey.length > 0 ? winnersClause(shape, segments, rekey) : "";
+    return `INSERT INTO ${lakeTable(shape.target)} (${names.map(quoteIdentifier).join(", ")}) ${withWinners}${selects.join(" UNION ALL ")}`;
+  });
+}
+
+/** max() GROUP BY, as it needs the least memory of all ways to find the last row of a key. */
+function winnersClause(shape: TableShape, segments: readonly AttachedSegment[], key: readonly string[]): string {
+  const aliases = key.map((_, i) => `k${i}`);
+  const rows = segments.map(({ segment, alias, index }) => {
+    const columns = key.map((name, i) => `${keyExpression(shape, segment, name)} AS ${aliases[i]}`);
+    return `SELECT ${columns.join(", ")}, ${position(index)} AS position FROM ${rowsOf(alias)}`;
+  });
+  return `WITH eider_winners AS MATERIALIZED (SELECT max(position) AS position FROM (${rows.join(" UNION ALL ")}) GROUP BY ${aliases.join(", ")}) `;
+}
+
+const position = (index: number) => `((${index}::BIGINT << ${SEGMENT_SHIFT}) + rowid)`;
+const rowsOf = (alias: string) => qualifiedName(alias, "main", "rows");
+
+/** The columns that the segment and the lake's table both have, cast to the table's types. */
+function expressions(shape: TableShape, segment: SealedSegment | undefined): { names: string[]; values: string[] } {
+  const names: string[] = [];
+  const values: string[] = [];
+  for (const column of segment?.columns ?? []) {
+    const lakeColumn = findColumn(shape, column.name);
+    if (!lakeColumn) continue;
+    names.push(lakeColumn.name);
+    values.push(castTo(column.name, column.type, lakeColumn.type));
+  }
+  if (names.length === 0) {
+    throw new EiderError(
+      "schema_mismatch",
+      `table ${targetName(shape.target)} has none of the columns of its buffered rows any more ` +
+        `(${segment?.columns.map((column) => column.name).join(", ")})`,
+    );
+  }
+  return { names, values };
+}
+
+function keyExpression(shape: TableShape, segment: SealedSegment, name: string): string {
+  const lakeColumn = findColumn(shape, name);
+  const column = segment.columns.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
+  if (lakeColumn && column) return castTo(column.name, column.type, lakeColumn.type);
+  throw new EiderError(
+    "schema_mismatch",
+    `primary key column ${name} is missing in ${column ? `table ${targetName(shape.target)}` : "the buffered rows"}`,
+  );
+}
+
+function castTo(name: string, from: string, to: string): string {
+  return from === to ? quoteIdentifier(name) : `CAST(${quoteIdentifier(name)} AS ${to})`;
+}
+
+function findColumn(shape: TableShape, name: string) {
+  return shape.columns.find((column) => column.name.toLowerCase() === name.toLowerCase());
+}
+
+export function sameNames(left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((name, i) => name.toLowerCase() === right[i]?.toLowerCase());
+}

@@ -1,0 +1,311 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { assert } from "../base/assert.ts";
+import type { Failpoints } from "../base/failpoints.ts";
+import type { TableShape } from "../base/table.ts";
+import { type Target, targetKey, targetName } from "../base/target.ts";
+import { type Connection, Database } from "../duck/database.ts";
+import { isFatal } from "../duck/errors.ts";
+import { LAKE, qualifiedName, quoteIdentifier, quoteLiteral } from "../duck/sql.ts";
+import { EiderError, messageOf } from "../errors.ts";
+import { type Catalog, type CatalogRow, type DataPath, parseCatalog, parseDataPath } from "./catalogs.ts";
+import { type CommitServices, FlushRun } from "./commit.ts";
+import type { CreateOptions } from "./ddl.ts";
+import { Fences } from "./fence.ts";
+import { Guards, syncPath } from "./guard.ts";
+import { type LakeInfo, readInfo } from "./info.ts";
+import { Settlement } from "./settlement.ts";
+import { createState, METADATA } from "./state.ts";
+import { Tables } from "./tables.ts";
+import { retryConflicts, Turn } from "./turn.ts";
+import type { CommitResult, FlushPart, LoadExtension, Log } from "./types.ts";
+import { Watermarks } from "./watermark.ts";
+
+export interface LakeOptions {
+  readonly catalog: string;
+  readonly dataPath: string;
+  readonly targetSchema: string;
+  /** Tells this data folder's watermarks from those of others on the same lake; must never change. */
+  readonly writerId: string;
+  /** Folder for the guards' hard links, best on the data path's filesystem. */
+  readonly guardDir: string;
+  /** Memory limit of the lake instance; 0: DuckDB's own default. */
+  readonly queryMemoryMb: number;
+  /** Size of a DuckDB-file catalog's WAL at which it is checkpointed, for example `1GB`. */
+  readonly walAutocheckpoint: string;
+  readonly tempDirectory: string;
+  readonly loadExtension: LoadExtension;
+  /** Called with a connection whenever an instance has been opened: for functions that belong to it. */
+  readonly onOpen?: (connection: Connection) => void;
+  readonly failpoints: Failpoints;
+  readonly log: Log;
+  /** Overrides the catalog's own answer to "may another process commit?"; for tests of the fence. */
+  readonly multiProcess?: boolean;
+}
+
+/** DuckLake's own retries of races in the catalog: many short ones, as they cost the least with several writers. */
+const CATALOG_RETRIES = 100;
+const CATALOG_RETRY_WAIT_MS = 5;
+
+/**
+ * THE lake instance: the one DuckDB instance of the process that has the lake attached, for queries and flushes alike. A
+ * second one on a DuckDB-file catalog would lose commits without a word.
+ */
+export class Lake implements AsyncDisposable {
+  readonly capabilities: CatalogRow;
+  readonly targetSchema: string;
+  readonly #options: LakeOptions;
+  readonly #catalog: Catalog;
+  readonly #dataPath: DataPath;
+  readonly #turn = new Turn();
+  readonly #tables: Tables;
+  readonly #fences: Fences;
+  readonly #watermarks: Watermarks;
+  #database: Database;
+  #commits: CommitServices | undefined;
+  #reopening: Promise<boolean> | undefined;
+
+  private constructor(options: LakeOptions, catalog: Catalog, dataPath: DataPath, database: Database) {
+    this.#options = options;
+    this.#catalog = catalog;
+    this.#dataPath = dataPath;
+    this.#database = database;
+    this.capabilities = { ...catalog.row, multiProcess: options.multiProcess ?? catalog.row.multiProcess };
+    this.targetSchema = options.targetSchema;
+    this.#watermarks = new Watermarks(options.writerId, catalog.row.canDelete);
+    this.#fences = new Fences(this.capabilities.multiProcess);
+    this.#tables = new Tables({
+      connect: () => this.#database.connect(),
+      localDataPath: dataPath.isLocal ? dataPath.location : undefined,
+      canDelete: catalog.row.canDelete,
+      turn: this.#turn,
+      log: options.log,
+    });
+  }
+
+  /**
+   * Attaches the lake, makes what is missing (catalog, data path, target schema, Eider's state) and settles what an
+   * earlier process left in doubt. Throws `config_invalid` and `lake_unavailable`.
+   */
+  static async open(options: LakeOptions): Promise<Lake> {
+    const catalog = parseCatalog(options.catalog);
+    const dataPath = parseDataPath(options.dataPath);
+    if (catalog.path !== undefined) await mkdir(dirname(catalog.path), { recursive: true });
+    if (dataPath.isLocal) await mkdir(dataPath.location, { recursive: true });
+    const lake = new Lake(options, catalog, dataPath, await openInstance(options));
+    try {
+      await lake.#attach();
+      await lake.#prepare();
+      return lake;
+    } catch (error) {
+      await lake[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #attach(): Promise<void> {
+    const { loadExtension } = this.#options;
+    const { row, path, attachUri } = this.#catalog;
+    using connection = await this.#database.connect();
+    const extensions = ["ducklake", ...(row.extension ? [row.extension] : []), ...this.#dataPath.extensions];
+    for (const name of extensions) await loadExtension(connection, name);
+    await connection.run(
+      `SET GLOBAL ducklake_max_retry_count = ${CATALOG_RETRIES}; SET GLOBAL ducklake_retry_wait_ms = ${CATALOG_RETRY_WAIT_MS}`,
+    );
+    if (path !== undefined) this.#database.claimFile(path, LAKE);
+    // Rows of flushed tables go to files, never into the catalog: see the option of `_eider` in state.ts for the exception.
+    const attachOptions = [
+      `DATA_PATH ${quoteLiteral(this.#dataPath.location)}`,
+      "DATA_INLINING_ROW_LIMIT 0",
+      ...row.attachOptions,
+    ];
+    try {
+      await connection.run(`ATTACH ${quoteLiteral(attachUri)} AS ${LAKE} (${attachOptions.join(", ")})`);
+    } catch (error) {
+      throw attachError(error, path);
+    }
+    if (path !== undefined) await syncPath(dirname(path));
+    this.#options.onOpen?.(connection);
+  }
+
+  async #prepare(): Promise<void> {
+    const { failpoints, log, writerId, guardDir } = this.#options;
+    using connection = await this.#database.connect();
+    await retryConflicts(() => createState(connection, this.#watermarks.table));
+    await retryConflicts(() =>
+      connection.run(`CREATE SCHEMA IF NOT EXISTS ${qualifiedName(LAKE, this.#options.targetSchema)}`),
+    );
+    await this.#fences.load(connection);
+    const guards = this.#dataPath.isLocal ? await Guards.open(this.#dataPath.location, guardDir, log) : undefined;
+    const settlement = new Settlement({
+      guards,
+      commitsMayComeLate: this.#catalog.row.multiProcess && !this.#catalog.row.isFile,
+      catalogPath: this.#catalog.path,
+      failpoints,
+      log,
+    });
+    await settlement.recover(connection, await this.#watermarks.read(connection));
+    this.#commits = {
+      database: () => this.#database,
+      connect: () => this.#database.connect(),
+      reopen: () => this.#reopenIfDead(),
+      tables: this.#tables,
+      watermarks: this.#watermarks,
+      fences: this.#fences,
+      guards,
+      settlement,
+      writerId,
+      failpoints,
+      log,
+    };
+  }
+
+  /** The instance, for attaching files to it. Another one after a fatal error: do not keep it. */
+  get database(): Database {
+    return this.#database;
+  }
+
+  /** A connection for a session, in the lake's target schema. The caller closes it. */
+  async connect(): Promise<Connection> {
+    const connection = await this.#database.connect();
+    try {
+      await connection.run(`USE ${LAKE}.${quoteIdentifier(this.#options.targetSchema)}`);
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  describe(target: Target): Promise<TableShape | undefined> {
+    return this.#tables.describe(target);
+  }
+
+  invalidate(target?: Target): void {
+    this.#tables.invalidate(target);
+  }
+
+  createTable(shape: TableShape, options?: CreateOptions): Promise<boolean> {
+    return this.#tables.createTable(shape, options);
+  }
+
+  setPrimaryKey(target: Target, columns: readonly string[]): Promise<void> {
+    return this.#tables.setPrimaryKey(target, columns);
+  }
+
+  dropTable(target: Target, options?: { readonly ifExists?: boolean }): Promise<void> {
+    return this.#tables.dropTable(target, options);
+  }
+
+  /** The writer's watermarks by `targetKey`: the last `seq` of each target that is in the lake. */
+  async watermarks(): Promise<ReadonlyMap<string, number>> {
+    using connection = await this.#database.connect();
+    return await this.#watermarks.read(connection);
+  }
+
+  /** The target's watermark; 0 when nothing of it was ever flushed. */
+  async lastSeq(target: Target): Promise<number> {
+    return (await this.watermarks()).get(targetKey(target)) ?? 0;
+  }
+
+  /** Commits the parts, which are of different targets; one flush at a time. Failures are in the result. */
+  commitFlush(parts: readonly FlushPart[]): Promise<CommitResult> {
+    assert(new Set(parts.map(({ target }) => targetKey(target))).size === parts.length, "one part for each target");
+    return this.#turn.run(async () => {
+      assert(this.#commits, "the lake is open");
+      return await FlushRun.run(this.#commits, parts);
+    });
+  }
+
+  /**
+   * For a session's own transaction that writes a keyed table: makes it conflict with every other writer of that table,
+   * so that two of them cannot add one new key. Must be the transaction's first statement on the lake: the first one fixes
+   * its snapshot, in which the fence must exist. A table without key needs no fence.
+   */
+  async touchFence(connection: Connection, target: Target): Promise<void> {
+    const detail = await this.#tables.detail(target);
+    if (!detail) throw new EiderError("table_not_found", `table ${targetName(target)} does not exist`);
+    if (detail.shape.primaryKey.length === 0) return;
+    if (!this.#fences.has(detail.uuid)) {
+      await this.#turn.run(async () => {
+        using own = await this.#database.connect();
+        await retryConflicts(() => this.#fences.ensure(own, detail.uuid));
+      });
+    }
+    await this.#fences.touch(connection, detail.uuid);
+  }
+
+  /** Runs `work`, which commits to the lake, after all other commits where the catalog cannot take two at once. */
+  commitInTurn<T>(work: () => Promise<T>): Promise<T> {
+    return this.#catalog.row.commitsInTurn ? this.#turn.run(work) : work();
+  }
+
+  /** What the lake instance holds in memory, and has spilled to disk. */
+  async usage(): Promise<{ readonly memoryBytes: number; readonly tempBytes: number }> {
+    using connection = await this.#database.connect();
+    const [row] = await connection.rows(
+      "SELECT sum(memory_usage_bytes)::DOUBLE AS memory, sum(temporary_storage_bytes)::DOUBLE AS temp FROM duckdb_memory()",
+    );
+    return { memoryBytes: Number(row?.["memory"] ?? 0), tempBytes: Number(row?.["temp"] ?? 0) };
+  }
+
+  async info(): Promise<LakeInfo> {
+    using connection = await this.#database.connect();
+    return await readInfo(connection);
+  }
+
+  /**
+   * After an error that may mean that the instance is dead: opens it anew if it is, which closes all its connections.
+   * Resolves to whether it did.
+   */
+  async reopenAfter(error: unknown): Promise<boolean> {
+    return isFatal(error) && (await this.#turn.run(() => this.#reopenIfDead()));
+  }
+
+  #reopenIfDead(): Promise<boolean> {
+    this.#reopening ??= this.#openAnew().finally(() => {
+      this.#reopening = undefined;
+    });
+    return this.#reopening;
+  }
+
+  async #openAnew(): Promise<boolean> {
+    try {
+      using connection = await this.#database.connect();
+      await connection.rows(`SELECT max(snapshot_id) FROM ${METADATA}.ducklake_snapshot`);
+      return false;
+    } catch (error) {
+      this.#options.log.error({ error: messageOf(error) }, "the lake's DuckDB instance is dead and is opened anew");
+    }
+    this.#tables.invalidate();
+    await this.#database[Symbol.asyncDispose]();
+    this.#database = await openInstance(this.#options);
+    await this.#attach();
+    return true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#turn.run(() => this.#database[Symbol.asyncDispose]());
+  }
+}
+
+function openInstance({ queryMemoryMb, tempDirectory, walAutocheckpoint }: LakeOptions): Promise<Database> {
+  return Database.open({
+    ...(queryMemoryMb > 0 ? { memory_limit: `${queryMemoryMb}MB` } : {}),
+    temp_directory: tempDirectory,
+    wal_autocheckpoint: walAutocheckpoint,
+  });
+}
+
+function attachError(error: unknown, path: string | undefined): EiderError {
+  const text = messageOf(error);
+  if (path !== undefined && text.includes("Could not set lock on file")) {
+    return new EiderError("lake_unavailable", `another process has the catalog ${path} open: ${text}`, {
+      cause: error,
+    });
+  }
+  if (/version mismatch|AUTOMATIC_MIGRATION|DATA_PATH/.test(text)) {
+    return new EiderError("config_invalid", `the lake cannot be attached: ${text}`, { cause: error });
+  }
+  return new EiderError("lake_unavailable", `the lake cannot be attached: ${text}`, { cause: error });
+}

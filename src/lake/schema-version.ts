@@ -1,0 +1,40 @@
+import type { Connection } from "../duck/database.ts";
+import { METADATA } from "./state.ts";
+
+/**
+ * The lake's schema version, which every DDL and COMMENT raises (also by another process): about 2 ms. Calls that wait
+ * share the next reading, never one that is under way, which may have begun before the caller's own DDL.
+ */
+export class SchemaVersion {
+  readonly #connect: () => Promise<Connection>;
+  #running: Promise<number> | undefined;
+  #next: Promise<number> | undefined;
+
+  constructor(connect: () => Promise<Connection>) {
+    this.#connect = connect;
+  }
+
+  read(): Promise<number> {
+    if (!this.#running) return this.#start();
+    this.#next ??= this.#running.then(
+      () => this.#start(),
+      () => this.#start(),
+    );
+    return this.#next;
+  }
+
+  #start(): Promise<number> {
+    this.#next = undefined;
+    const reading = this.#query().finally(() => {
+      if (this.#running === reading) this.#running = undefined;
+    });
+    this.#running = reading;
+    return reading;
+  }
+
+  async #query(): Promise<number> {
+    using connection = await this.#connect();
+    const [row] = await connection.rows(`SELECT max(schema_version) AS version FROM ${METADATA}.ducklake_snapshot`);
+    return Number(row?.["version"] ?? 0);
+  }
+}

@@ -1,0 +1,113 @@
+import { basename, dirname } from "node:path";
+import type { Failpoints } from "../base/failpoints.ts";
+import { targetKey } from "../base/target.ts";
+import type { Connection } from "../duck/database.ts";
+import { type GuardEntry, type Guards, syncPath } from "./guard.ts";
+import { METADATA } from "./state.ts";
+import type { Log } from "./types.ts";
+
+/** Longer than any catalog keeps a transaction whose client is gone, so that no COMMIT can come after it. */
+const LATE_COMMIT_LIMIT_MS = 24 * 3_600_000;
+
+export interface SettlementOptions {
+  /** Undefined on an object store: there is nothing to restore or to fsync. */
+  readonly guards: Guards | undefined;
+  /** A COMMIT whose answer was lost may take effect later, when the catalog's database is another process. */
+  readonly commitsMayComeLate: boolean;
+  /** The catalog's file; its folder entry is made durable with the data. */
+  readonly catalogPath: string | undefined;
+  readonly failpoints: Failpoints;
+  readonly log: Log;
+}
+
+/**
+ * What happens to a guarded flush after its COMMIT: hardened and its guard dropped; or, when it is not known whether it
+ * was committed or its files could not be hardened, kept as pending until the watermark has passed it.
+ */
+export class Settlement {
+  readonly #options: SettlementOptions;
+  readonly #pending: GuardEntry[] = [];
+
+  constructor(options: SettlementOptions) {
+    this.#options = options;
+  }
+
+  get hasPending(): boolean {
+    return this.#pending.length > 0;
+  }
+
+  keep(entry: GuardEntry | undefined): void {
+    if (entry) this.#pending.push(entry);
+  }
+
+  /** Takes over the guards that an earlier process left. */
+  async recover(connection: Connection, marks: ReadonlyMap<string, number>): Promise<void> {
+    const { guards, log } = this.#options;
+    if (!guards) return;
+    this.#pending.push(...(await guards.leftovers()));
+    const isKept = await this.settle(connection, marks);
+    if (isKept)
+      log.info({ guards: this.#pending.length }, "flushes of an earlier run are not committed and will be made again");
+    // Their transactions ended with their process, except in a catalog of its own, where COMMIT may still be on its way.
+    for (const entry of [...this.#pending]) {
+      const isOld = Date.now() - entry.createdMs > LATE_COMMIT_LIMIT_MS;
+      if (!this.#options.commitsMayComeLate || isOld) await this.discard(entry);
+    }
+  }
+
+  /** Hardens the pending flushes that the watermark has passed. Resolves to whether any are left. */
+  async settle(connection: Connection, marks: ReadonlyMap<string, number>): Promise<boolean> {
+    for (const entry of [...this.#pending]) {
+      const isCommitted = entry.marks.every(({ target, lastSeq }) => (marks.get(targetKey(target)) ?? 0) >= lastSeq);
+      if (isCommitted) await this.harden(connection, entry);
+    }
+    return this.hasPending;
+  }
+
+  /** The watermark shows that the flush is not committed: keeps its guard only while that may still change. */
+  async notCommitted(entry: GuardEntry | undefined): Promise<void> {
+    if (entry && !this.#options.commitsMayComeLate) await this.discard(entry);
+  }
+
+  /** For a flush that is certain not to be committed. */
+  async discard(entry: GuardEntry | undefined): Promise<void> {
+    if (!entry) return;
+    this.#forget(entry);
+    await this.#options.guards?.drop(entry);
+  }
+
+  /**
+   * After COMMIT: every file that the catalog refers to exists and is durable, then the guard is dropped. Only then may
+   * the segments be removed. A file that the catalog does not know is another transaction's or superseded.
+   */
+  async harden(connection: Connection, entry: GuardEntry | undefined): Promise<void> {
+    const { guards, failpoints, catalogPath } = this.#options;
+    failpoints.hit("harden.before");
+    if (guards && entry) {
+      const missing = await guards.missing(entry);
+      if (missing.length > 0) await guards.restore(entry, await this.#referenced(connection, missing));
+      await guards.syncFolders(entry);
+    }
+    if (catalogPath !== undefined) await syncPath(dirname(catalogPath));
+    failpoints.hit("harden.after");
+    await this.discard(entry);
+  }
+
+  /** Names are UUIDs, so that the last part of the path tells the file. */
+  async #referenced(connection: Connection, paths: readonly string[]): Promise<readonly string[]> {
+    const list = paths.map((_, i) => `$${i + 1}`).join(", ");
+    const rows = await connection.rows(
+      `SELECT parse_filename(path) AS name FROM ${METADATA}.ducklake_data_file WHERE parse_filename(path) IN (${list})
+        UNION ALL
+       SELECT parse_filename(path) AS name FROM ${METADATA}.ducklake_delete_file WHERE parse_filename(path) IN (${list})`,
+      paths.map((path) => basename(path)),
+    );
+    const names = new Set(rows.map((row) => row["name"]));
+    return paths.filter((path) => names.has(basename(path)));
+  }
+
+  #forget(entry: GuardEntry): void {
+    const at = this.#pending.indexOf(entry);
+    if (at >= 0) this.#pending.splice(at, 1);
+  }
+}

@@ -1,0 +1,93 @@
+import { isAbsolute, join } from "node:path";
+import type { Column, TableShape } from "../base/table.ts";
+import type { Target } from "../base/target.ts";
+import type { Connection } from "../duck/database.ts";
+import { lakeTable } from "../duck/sql.ts";
+import { EiderError } from "../errors.ts";
+import { keyOfComment } from "./keys.ts";
+import { METADATA, stateTable } from "./state.ts";
+
+/** A lake table as the catalog has it, beyond its shape. */
+export interface TableDetail {
+  readonly shape: TableShape;
+  readonly uuid: string;
+  readonly comment: string | null;
+  /** Folder of its files, below the data path unless the catalog says otherwise; undefined on an object store. */
+  readonly folder: string | undefined;
+}
+
+const IDENTITY = `
+  SELECT s.schema_name, t.table_name, t.table_uuid::VARCHAR AS uuid, tag.value AS comment,
+         s.path AS schema_path, s.path_is_relative AS schema_relative, t.path, t.path_is_relative AS relative
+    FROM ${METADATA}.ducklake_table t
+    JOIN ${METADATA}.ducklake_schema s USING (schema_id)
+    LEFT JOIN ${METADATA}.ducklake_tag tag
+      ON tag.object_id = t.table_id AND tag.key = 'comment' AND tag.end_snapshot IS NULL
+   WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL
+     AND lower(t.table_name) = lower($1) AND lower(s.schema_name) = lower($2)`;
+
+/**
+ * Reads the table from the catalog; undefined when there is none of that name (a view is none). `withKey` false leaves the
+ * key empty, for a table whose key names a dropped column: it must still be possible to give it another.
+ */
+export async function readDetail(
+  connection: Connection,
+  dataPath: string | undefined,
+  target: Target,
+  withKey = true,
+): Promise<TableDetail | undefined> {
+  const [row] = await connection.rows(IDENTITY, [target.table, target.schema]);
+  if (!row) return undefined;
+  const stored: Target = { schema: String(row["schema_name"]), table: String(row["table_name"]) };
+  const described = await connection.rows(`DESCRIBE ${lakeTable(stored)}`);
+  const columns = described.map((column) => ({
+    name: String(column["column_name"]),
+    type: String(column["column_type"]),
+    nullable: column["null"] === "YES",
+  }));
+  const uuid = String(row["uuid"]);
+  const comment = row["comment"] === null ? null : String(row["comment"]);
+  const key = withKey ? (keyOfComment(comment) ?? (await mirroredKey(connection, uuid))) : [];
+  const primaryKey = canonicalKey(stored, columns, key);
+  const inKey = new Set(primaryKey);
+  return {
+    shape: {
+      target: stored,
+      // DuckLake can SET NOT NULL only on a table with rows, so a key set later does not show in the lake's own schema.
+      columns: columns.map((column) => (inKey.has(column.name) ? { ...column, nullable: false } : column)),
+      primaryKey,
+    },
+    uuid,
+    comment,
+    folder: dataPath === undefined ? undefined : folderOf(dataPath, row),
+  };
+}
+
+function folderOf(dataPath: string, row: Record<string, unknown>): string {
+  const under = (base: string, path: unknown, isRelative: unknown) =>
+    isRelative === true || !isAbsolute(String(path)) ? join(base, String(path ?? "")) : String(path);
+  return under(under(dataPath, row["schema_path"], row["schema_relative"]), row["path"], row["relative"]);
+}
+
+/** The key as `_eider.primary_keys` has it, by the table's uuid so that a new table of the same name does not inherit it. */
+async function mirroredKey(connection: Connection, uuid: string): Promise<readonly string[]> {
+  const rows = await connection.rows(`SELECT primary_key FROM ${stateTable("primary_keys")} WHERE table_uuid = $1`, [
+    uuid,
+  ]);
+  const text = rows.at(-1)?.["primary_key"];
+  if (typeof text !== "string") return [];
+  return (JSON.parse(text) as unknown[]).map(String);
+}
+
+/** The key's columns by the names that the table has. Throws `primary_key_missing` when one was dropped or renamed. */
+function canonicalKey(target: Target, columns: readonly Column[], key: readonly string[]): string[] {
+  return key.map((name) => {
+    const column = columns.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
+    if (column) return column.name;
+    throw new EiderError(
+      "primary_key_missing",
+      `primary key column ${name} of table ${target.schema}.${target.table} does not exist any more; ` +
+        `CALL eider_set_primary_key('${target.schema}.${target.table}', [...]) with columns that it has`,
+    );
+  });
+}

@@ -1,0 +1,233 @@
+import { refuseUnstorable } from "../arrow/types.ts";
+import type { TableShape } from "../base/table.ts";
+import { type Target, targetKey, targetName } from "../base/target.ts";
+import type { Connection } from "../duck/database.ts";
+import { LAKE, lakeTable, quoteIdentifier, quoteLiteral } from "../duck/sql.ts";
+import { EiderError, messageOf } from "../errors.ts";
+import { type CreateOptions, commentSql, createTableStatements } from "./ddl.ts";
+import { keyComment } from "./keys.ts";
+import { SchemaVersion } from "./schema-version.ts";
+import { stateTable } from "./state.ts";
+import { readDetail, type TableDetail } from "./table-detail.ts";
+import { retryConflicts, type Turn } from "./turn.ts";
+import type { Log } from "./types.ts";
+
+export interface TablesOptions {
+  readonly connect: () => Promise<Connection>;
+  /** Undefined on an object store. */
+  readonly localDataPath: string | undefined;
+  readonly canDelete: boolean;
+  readonly turn: Turn;
+  readonly log: Log;
+}
+
+/** A description that keeps changing under the reader is given up after this many readings. */
+const DESCRIBE_ATTEMPTS = 5;
+
+/** The lake's tables: what they look like, and the DDL that Eider makes itself. */
+export class Tables {
+  readonly #options: TablesOptions;
+  readonly #version: SchemaVersion;
+  readonly #cache = new Map<string, TableDetail | undefined>();
+  #cachedVersion = -1;
+
+  constructor(options: TablesOptions) {
+    this.#options = options;
+    this.#version = new SchemaVersion(options.connect);
+  }
+
+  /** Columns, types and key as the lake has them at this moment; undefined when there is no such table. */
+  async describe(target: Target): Promise<TableShape | undefined> {
+    return (await this.detail(target))?.shape;
+  }
+
+  async detail(target: Target): Promise<TableDetail | undefined> {
+    const key = targetKey(target);
+    for (let attempt = 0; attempt < DESCRIBE_ATTEMPTS; attempt++) {
+      const version = await this.#version.read();
+      if (version !== this.#cachedVersion) {
+        this.#cache.clear();
+        this.#cachedVersion = version;
+      }
+      if (this.#cache.has(key)) return this.#cache.get(key);
+      const detail = await this.#read(target);
+      // The catalog and the table are read one after the other: only an unchanged version makes them one picture.
+      if ((await this.#version.read()) !== version) continue;
+      if (this.#cachedVersion === version) this.#cache.set(key, detail);
+      return detail;
+    }
+    throw new EiderError(
+      "write_conflict",
+      `the lake's schema changes too fast to describe ${targetName(target)}; try again`,
+    );
+  }
+
+  async #read(target: Target): Promise<TableDetail | undefined> {
+    try {
+      return await this.#use((connection) => readDetail(connection, this.#options.localDataPath, target));
+    } catch (error) {
+      if (error instanceof EiderError && error.code === "table_not_found") return undefined;
+      throw error;
+    }
+  }
+
+  /** Forgets one description, or all. Needed only after changes that the lake's schema version does not show. */
+  invalidate(target?: Target): void {
+    if (target) this.#cache.delete(targetKey(target));
+    else this.#cache.clear();
+  }
+
+  /**
+   * Makes the table, its schema when that is missing, and its key, in one transaction. Resolves to false when it was there
+   * and `ifNotExists` allows that. Throws `already_exists`, `type_unsupported`, `request_invalid`.
+   */
+  async createTable(shape: TableShape, options: CreateOptions = {}): Promise<boolean> {
+    for (const column of shape.columns) refuseUnstorable(column);
+    this.#refuseKey(shape.primaryKey);
+    const primaryKey = keyColumns(shape, shape.primaryKey);
+    const statements = createTableStatements({ ...shape, primaryKey }, { orReplace: options.orReplace ?? false });
+    const create = async (connection: Connection) => {
+      if (options.ifNotExists && (await this.describe(shape.target))) return false;
+      try {
+        await connection.transaction(async () => {
+          for (const sql of statements) await connection.run(sql);
+        });
+      } catch (error) {
+        if (error instanceof EiderError && error.code === "already_exists" && options.ifNotExists) return false;
+        throw error;
+      }
+      return true;
+    };
+    const isNew = await this.#use((connection) => retryConflicts(() => create(connection)));
+    if (isNew) await this.#afterCreate(shape.target, primaryKey);
+    return isNew;
+  }
+
+  /** What DuckLake cannot do in the creating transaction; without it the table works, so that it only warns. */
+  async #afterCreate(target: Target, primaryKey: readonly string[]): Promise<void> {
+    try {
+      await this.#use((connection) =>
+        retryConflicts(() =>
+          // Rows of other writers stay out of the catalog too: one row deleted inline and in Parquet may be deleted twice.
+          connection.run(
+            `CALL ${LAKE}.set_option('data_inlining_row_limit', 0, schema => ${quoteLiteral(target.schema)}, table_name => ${quoteLiteral(target.table)})`,
+          ),
+        ),
+      );
+      if (primaryKey.length > 0) await this.#mirrorKey(target, primaryKey);
+    } catch (error) {
+      this.#options.log.warn(
+        { table: targetName(target), error: messageOf(error) },
+        "a new table's options were not stored",
+      );
+    }
+  }
+
+  /**
+   * Makes `columns` the table's key, after checking that the rows have no NULL and no duplicate in them (else
+   * `constraint_violated`). Rows that wait in a buffer should be flushed before; those that are not become upserts.
+   */
+  async setPrimaryKey(target: Target, columns: readonly string[]): Promise<void> {
+    if (columns.length === 0) throw new EiderError("request_invalid", "a primary key needs at least one column");
+    this.#refuseKey(columns);
+    await this.#options.turn.run(async () => {
+      const detail = await this.#use((connection) =>
+        readDetail(connection, this.#options.localDataPath, target, false),
+      );
+      if (!detail) throw new EiderError("table_not_found", `table ${targetName(target)} does not exist`);
+      const primaryKey = keyColumns(detail.shape, columns);
+      const comment = keyComment(primaryKey, detail.comment);
+      if (comment === detail.comment) return;
+      await this.#use(async (connection) => {
+        await checkKey(connection, detail.shape.target, primaryKey);
+        await retryConflicts(() => connection.run(commentSql(detail.shape.target, comment)));
+        try {
+          // An INSERT that was committed since the first check did not conflict with the COMMENT.
+          await checkKey(connection, detail.shape.target, primaryKey);
+        } catch (error) {
+          await retryConflicts(() => connection.run(commentSql(detail.shape.target, detail.comment)));
+          throw error;
+        }
+      });
+      await this.#mirrorKey(detail.shape.target, primaryKey);
+    });
+  }
+
+  async #mirrorKey(target: Target, primaryKey: readonly string[]): Promise<void> {
+    const detail = await this.detail(target);
+    if (!detail) return;
+    const mirror = stateTable("primary_keys");
+    await this.#use((connection) =>
+      retryConflicts(() =>
+        connection.transaction(async () => {
+          await connection.run(`DELETE FROM ${mirror} WHERE table_uuid = $1`, [detail.uuid]);
+          await connection.run(`INSERT INTO ${mirror} VALUES ($1, $2, $3)`, [
+            detail.uuid,
+            targetName(detail.shape.target),
+            JSON.stringify(primaryKey),
+          ]);
+        }),
+      ),
+    );
+  }
+
+  /** Throws `table_not_found` unless `ifExists`. */
+  async dropTable(target: Target, options: { readonly ifExists?: boolean } = {}): Promise<void> {
+    const sql = `DROP TABLE ${options.ifExists ? "IF EXISTS " : ""}${lakeTable(target)}`;
+    await this.#use((connection) => retryConflicts(() => connection.run(sql)));
+  }
+
+  #refuseKey(columns: readonly string[]): void {
+    if (columns.length === 0 || this.#options.canDelete) return;
+    throw new EiderError(
+      "not_implemented",
+      "DuckLake cannot delete with this catalog, so its tables cannot have a primary key",
+    );
+  }
+
+  async #use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    using connection = await this.#options.connect();
+    return await work(connection);
+  }
+}
+
+/** The key's columns by the names that the table has. */
+function keyColumns(shape: TableShape, columns: readonly string[]): string[] {
+  const names = columns.map((name) => {
+    const column = shape.columns.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
+    if (column) return column.name;
+    const known = shape.columns.map((candidate) => candidate.name).join(", ");
+    throw new EiderError(
+      "schema_mismatch",
+      `primary key column ${name} is not a column of ${targetName(shape.target)} (${known})`,
+    );
+  });
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new EiderError("request_invalid", `primary key names column ${twice} twice`);
+  return names;
+}
+
+async function checkKey(connection: Connection, target: Target, primaryKey: readonly string[]): Promise<void> {
+  const table = lakeTable(target);
+  const list = primaryKey.map(quoteIdentifier).join(", ");
+  const nulls = primaryKey.map((name) => `count(*) FILTER (${quoteIdentifier(name)} IS NULL)`).join(", ");
+  const [row] = await connection.rows(`SELECT [${nulls}]::VARCHAR AS nulls FROM ${table}`);
+  const counts = JSON.parse(String(row?.["nulls"])) as number[];
+  const at = counts.findIndex((count) => count > 0);
+  if (at >= 0) {
+    throw new EiderError(
+      "constraint_violated",
+      `column ${primaryKey[at]} of ${targetName(target)} is NULL in ${counts[at]} rows, so it cannot be in the primary key`,
+    );
+  }
+  const [pair] = await connection.rows(
+    `SELECT (${primaryKey.map((name) => `${quoteIdentifier(name)}::VARCHAR`).join(" || ', ' || ")}) AS key, count(*) AS n
+       FROM ${table} GROUP BY ${list} HAVING count(*) > 1 LIMIT 1`,
+  );
+  if (pair) {
+    throw new EiderError(
+      "constraint_violated",
+      `${targetName(target)} has ${pair["n"]} rows with (${list}) = (${pair["key"]}); remove duplicates before setting the primary key`,
+    );
+  }
+}

@@ -1,0 +1,70 @@
+import type { BufferView } from "../buffer/types.ts";
+import { collectWith, type Metrics } from "./metrics.ts";
+
+/** Connects the gauges to the owners of what they show; each is asked when Prometheus scrapes. */
+
+/** Buffers beyond the table limit add up under `other`; its age is the oldest one's. */
+export function collectBuffers(metrics: Metrics, views: () => readonly BufferView[], nowMs: () => number): void {
+  const forEach = (add: (view: BufferView, table: string) => void) => () => {
+    for (const view of views()) add(view, metrics.table(view.target));
+  };
+  collectWith(
+    metrics.bufferRows,
+    forEach((view, table) => {
+      metrics.bufferRows.inc({ table, state: "open" }, view.openRows);
+      metrics.bufferRows.inc({ table, state: "sealed" }, view.sealedRows);
+    }),
+  );
+  collectWith(
+    metrics.bufferBytes,
+    forEach((view, table) => {
+      metrics.bufferBytes.inc({ table, state: "open" }, view.openBytes);
+      metrics.bufferBytes.inc({ table, state: "sealed" }, view.sealedBytes);
+    }),
+  );
+  collectWith(
+    metrics.bufferSegments,
+    forEach((view, table) => {
+      metrics.bufferSegments.inc({ table, state: "open" }, view.openRows > 0 ? 1 : 0);
+      metrics.bufferSegments.inc({ table, state: "sealed" }, view.sealedSegments);
+    }),
+  );
+  collectWith(
+    metrics.bufferDiskBytes,
+    forEach((view, table) => metrics.bufferDiskBytes.inc({ table }, view.diskBytes)),
+  );
+  collectWith(metrics.bufferAge, () => {
+    const ages = new Map<string, number>();
+    for (const view of views()) {
+      const table = metrics.table(view.target);
+      const ageMs = view.oldestMs === undefined ? 0 : Math.max(0, nowMs() - view.oldestMs);
+      ages.set(table, Math.max(ages.get(table) ?? 0, ageMs));
+    }
+    for (const [table, ageMs] of ages) metrics.bufferAge.set({ table }, ageMs / 1000);
+  });
+}
+
+export interface DuckdbUse {
+  readonly instance: "lake" | "buffers";
+  readonly memoryBytes: number;
+  readonly tempBytes: number;
+}
+
+export function collectDuckdb(metrics: Metrics, uses: () => Promise<readonly DuckdbUse[]>): void {
+  collectWith(metrics.duckdbMemory, async () => {
+    for (const { instance, memoryBytes } of await uses()) metrics.duckdbMemory.set({ instance }, memoryBytes);
+  });
+  collectWith(metrics.duckdbTemp, async () => {
+    for (const { instance, tempBytes } of await uses()) metrics.duckdbTemp.set({ instance }, tempBytes);
+  });
+}
+
+export interface QueryGauges {
+  readonly running: () => number;
+  readonly waiting: () => number;
+}
+
+export function collectQueries(metrics: Metrics, counts: QueryGauges): void {
+  collectWith(metrics.queriesRunning, () => metrics.queriesRunning.set(counts.running()));
+  collectWith(metrics.queriesWaiting, () => metrics.queriesWaiting.set(counts.waiting()));
+}

@@ -1,0 +1,49 @@
+import { type DestinationStream, type Logger, pino, stdSerializers } from "pino";
+import { PinoPretty } from "pino-pretty";
+import { maskSecrets } from "../config/secrets.ts";
+
+export type { Logger } from "pino";
+
+/**
+ * The log: JSON lines, or readable ones on a terminal, always on stderr: stdout carries the ready line alone. Written
+ * synchronously, so that the last lines before a crash are there.
+ */
+export interface LogOptions {
+  readonly level: string;
+  readonly isTerminal: boolean;
+  /** Where lines go; file descriptor 2 unless given. */
+  readonly destination?: DestinationStream;
+}
+
+const STDERR = 2;
+const SECRET_KEYS = ["password", "authorization", "token", "secret", "cookie"];
+
+export function createLog({ level, isTerminal, destination }: LogOptions): Logger {
+  const sink = destination ?? pino.destination({ fd: STDERR, sync: true });
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: "***" },
+      serializers: { err: serializeError, error: serializeError },
+      hooks: {
+        // Drivers repeat connection strings in their messages.
+        logMethod(inputs, method) {
+          method.apply(
+            this,
+            inputs.map((input: unknown) => (typeof input === "string" ? maskSecrets(input) : input)) as typeof inputs,
+          );
+        },
+      },
+    },
+    isTerminal ? PinoPretty({ destination: sink, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l" }) : sink,
+  );
+}
+
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return typeof error === "string" ? maskSecrets(error) : error;
+  const { type, message, stack, ...rest } = stdSerializers.err(error);
+  return { type, message: maskSecrets(message), stack: maskSecrets(stack), ...rest };
+}

@@ -1,0 +1,136 @@
+import duckdb from "@duckdb/node-bindings";
+import { type Frame, ResultEncoder } from "../arrow/read.ts";
+import { encodeSchema } from "../arrow/schema.ts";
+import { fromDuckError } from "../duck/errors.ts";
+import { EiderError } from "../errors.ts";
+import { FrameSpool } from "./frame-spool.ts";
+import type { Slot } from "./slot.ts";
+
+export type StreamEnd = "ok" | "error" | "cancelled";
+
+/**
+ * A statement's rows while DuckDB still computes them. DuckDB ends a connection's open result silently when the next
+ * statement starts on it, so the stream owns its slot until its last chunk is fetched; whoever needs the slot earlier
+ * calls `spool`, which fetches the rest.
+ */
+export class ResultStream implements AsyncDisposable {
+  readonly schema: Uint8Array;
+  readonly #slot: Slot;
+  readonly #result: duckdb.Result;
+  readonly #encoder: ResultEncoder;
+  readonly #onEnd: (end: StreamEnd) => void;
+  readonly #spool: FrameSpool;
+  readonly #ready: Frame[] = [];
+  #nextChunk: Promise<duckdb.DataChunk | null> | undefined;
+  /** Serialises reader and spooler, which both fetch. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #error: EiderError | undefined;
+  #isFetched = false;
+  #isCancelled = false;
+  #isClosed = false;
+
+  constructor(
+    slot: Slot,
+    result: duckdb.Result,
+    options: { onEnd?: (end: StreamEnd) => void; spoolFolder?: string; nullable?: boolean } = {},
+  ) {
+    this.#slot = slot;
+    this.#result = result;
+    this.#onEnd = options.onEnd ?? (() => undefined);
+    this.#spool = new FrameSpool(options.spoolFolder === undefined ? {} : { folder: options.spoolFolder });
+    this.#encoder = new ResultEncoder(resultColumns(result));
+    this.schema = encodeSchema(this.#encoder.schema);
+  }
+
+  get isLive(): boolean {
+    return !this.#isFetched;
+  }
+
+  async *frames(): AsyncGenerator<Frame> {
+    for (;;) {
+      const frame = await this.#takeTurn(() => this.#next());
+      if (!frame) return;
+      yield frame;
+    }
+  }
+
+  /** Fetches the rest, so that the slot's connection is free; errors are kept for the reader. */
+  async spool(): Promise<void> {
+    await this.#takeTurn(async () => {
+      while (!this.#isFetched) for (const frame of await this.#fetch()) await this.#spool.push(frame);
+    });
+  }
+
+  cancel(): void {
+    if (this.#isFetched || this.#isCancelled) return;
+    this.#isCancelled = true;
+    this.#slot.connection.interrupt();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.cancel();
+    await this.#takeTurn(async () => {
+      await this.#nextChunk?.catch(() => undefined);
+      if (!this.#isFetched) await this.#finish("cancelled");
+    });
+    await this.#spool[Symbol.asyncDispose]();
+  }
+
+  #takeTurn<T>(body: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(body);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #next(): Promise<Frame | undefined> {
+    for (;;) {
+      const frame = this.#ready.shift() ?? (await this.#spool.shift());
+      if (frame) return frame;
+      if (this.#error) throw this.#error;
+      if (this.#isFetched) return undefined;
+      this.#ready.push(...(await this.#fetch()));
+    }
+  }
+
+  /** One chunk's frames; the chunk after it is fetched by DuckDB meanwhile. */
+  async #fetch(): Promise<Frame[]> {
+    try {
+      if (this.#isCancelled) throw new EiderError("cancelled", "the query was cancelled");
+      const chunk = await (this.#nextChunk ?? duckdb.fetch_chunk(this.#result));
+      if (!chunk || duckdb.data_chunk_get_size(chunk) === 0) {
+        const frames = this.#encoder.finish();
+        await this.#finish("ok");
+        return frames;
+      }
+      this.#nextChunk = duckdb.fetch_chunk(this.#result);
+      this.#nextChunk.catch(() => undefined);
+      return this.#encoder.push(chunk);
+    } catch (error) {
+      this.#error = this.#isCancelled
+        ? new EiderError("cancelled", "the query was cancelled", { cause: error })
+        : fromDuckError(error);
+      await this.#finish(this.#error.code === "cancelled" ? "cancelled" : "error");
+      return [];
+    }
+  }
+
+  async #finish(end: StreamEnd): Promise<void> {
+    this.#isFetched = true;
+    if (end !== "ok") {
+      await this.#nextChunk?.catch(() => undefined);
+      // An open result pins its transaction's snapshot until another statement runs on the connection.
+      if (!this.#slot.isInTransaction) await this.#slot.connection.run("SELECT 1").catch(() => undefined);
+    }
+    this.#slot.release(this);
+    this.#onEnd(end);
+  }
+}
+
+export function resultColumns(result: duckdb.Result): Array<{ name: string; type: duckdb.LogicalType }> {
+  return Array.from({ length: duckdb.column_count(result) }, (_, i) => ({
+    name: duckdb.column_name(result, i),
+    type: duckdb.column_logical_type(result, i),
+  }));
+}

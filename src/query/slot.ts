@@ -1,0 +1,73 @@
+import type { Connection } from "../duck/database.ts";
+import { EiderError } from "../errors.ts";
+
+/** What a slot must be able to ask of the stream that occupies its connection. */
+interface Occupant {
+  readonly isLive: boolean;
+  spool(): Promise<void>;
+}
+
+/**
+ * One DuckDB connection of a session: statements take turns, and a result that is still being fetched occupies it
+ * (a second statement would end that result silently).
+ */
+export class Slot {
+  readonly connection: Connection;
+  isInTransaction = false;
+  /** Kept for one transaction; other statements of the session go elsewhere. */
+  isReserved = false;
+  #tail: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #occupant: Occupant | undefined;
+
+  constructor(connection: Connection) {
+    this.connection = connection;
+  }
+
+  get isIdle(): boolean {
+    return this.#waiting === 0 && !this.#occupant?.isLive && !this.isReserved;
+  }
+
+  /** Runs `body` alone on the connection, after the statements before it; a live result is spooled first. */
+  exclusive<T>(body: () => Promise<T>): Promise<T> {
+    this.#waiting++;
+    const turn = this.#tail.then(async () => {
+      try {
+        if (this.#occupant?.isLive) await this.#occupant.spool();
+        return await body();
+      } finally {
+        this.#waiting--;
+      }
+    });
+    this.#tail = turn.catch(() => undefined);
+    return turn;
+  }
+
+  occupy(stream: Occupant): void {
+    this.#occupant = stream;
+  }
+
+  release(stream: Occupant): void {
+    if (this.#occupant === stream) this.#occupant = undefined;
+  }
+}
+
+/** Runs `body`, whose statements run on `slot`, and interrupts DuckDB when the signal aborts meanwhile. */
+export async function interruptible<T>(
+  slot: Slot,
+  signal: AbortSignal | undefined,
+  body: () => Promise<T>,
+): Promise<T> {
+  throwIfAborted(signal);
+  const interrupt = () => slot.connection.interrupt();
+  signal?.addEventListener("abort", interrupt, { once: true });
+  try {
+    return await body();
+  } finally {
+    signal?.removeEventListener("abort", interrupt);
+  }
+}
+
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new EiderError("cancelled", "the call was cancelled before its statement ran");
+}

@@ -1,0 +1,65 @@
+import type { Connection } from "../duck/database.ts";
+import { EiderError } from "../errors.ts";
+import { Slot } from "./slot.ts";
+
+/** Connections that one session may hold at once. */
+export const MAX_SLOTS = 16;
+
+/**
+ * A session's connections: the home slot, which holds its temporary tables, variables and settings, and siblings for
+ * statements that run while a result is still being read. Siblings repeat the session's SET and USE statements.
+ */
+export class Slots implements AsyncDisposable {
+  readonly #connect: () => Promise<Connection>;
+  readonly #slots: Slot[] = [];
+  readonly #settings: string[] = [];
+  /** True once the session has state that siblings cannot repeat: from then on all statements run at home. */
+  isPinned = false;
+
+  private constructor(connect: () => Promise<Connection>, home: Slot) {
+    this.#connect = connect;
+    this.#slots.push(home);
+  }
+
+  static async open(connect: () => Promise<Connection>): Promise<Slots> {
+    return new Slots(connect, new Slot(await connect()));
+  }
+
+  get home(): Slot {
+    return this.#slots[0] as Slot;
+  }
+
+  /** A slot for a statement outside of transactions. */
+  async pick(): Promise<Slot> {
+    if (this.isPinned && !this.home.isReserved) return this.home;
+    return this.#slots.find((slot) => slot.isIdle) ?? (await this.#sibling());
+  }
+
+  async #sibling(): Promise<Slot> {
+    if (this.#slots.length >= MAX_SLOTS) {
+      throw new EiderError(
+        "limit_exceeded",
+        `this session has ${MAX_SLOTS} results open; read or close one of them first`,
+      );
+    }
+    const slot = new Slot(await this.#connect());
+    this.#slots.push(slot);
+    for (const sql of this.#settings) await slot.connection.run(sql);
+    return slot;
+  }
+
+  /** Repeats a setting (SET, USE) of the session on the siblings, present and future. */
+  async remember(sql: string, ranOn: Slot): Promise<void> {
+    this.#settings.push(sql);
+    for (const slot of this.#slots) {
+      if (slot !== ranOn) await slot.exclusive(() => slot.connection.run(sql));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const slot of this.#slots.splice(0)) {
+      slot.connection.interrupt();
+      slot.connection.close();
+    }
+  }
+}

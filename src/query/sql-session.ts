@@ -1,0 +1,112 @@
+import { randomUUID } from "node:crypto";
+import type { Connection } from "../duck/database.ts";
+import { EiderError } from "../errors.ts";
+import type { Slot } from "./slot.ts";
+import { Slots } from "./slots.ts";
+
+/**
+ * A transaction of a session. It begins at its first statement, so that an idle client pins no snapshot, and keeps one
+ * slot from then to its end.
+ */
+export class Transaction {
+  readonly id = randomUUID();
+  #slot: Slot | undefined;
+  readonly #atEnd: Array<() => Promise<void>> = [];
+
+  get hasBegun(): boolean {
+    return this.#slot !== undefined;
+  }
+
+  /** The slot, with the transaction begun on it. */
+  async begin(slots: Slots): Promise<Slot> {
+    if (this.#slot) return this.#slot;
+    const slot = slots.home.isReserved ? await slots.pick() : slots.home;
+    slot.isReserved = true;
+    this.#slot = slot;
+    try {
+      await slot.exclusive(() => slot.connection.run("BEGIN TRANSACTION"));
+    } catch (error) {
+      slot.isReserved = false;
+      this.#slot = undefined;
+      throw error;
+    }
+    slot.isInTransaction = true;
+    return slot;
+  }
+
+  /** Runs after the transaction has ended, either way: for files that it read. */
+  atEnd(release: () => Promise<void>): void {
+    this.#atEnd.push(release);
+  }
+
+  /** COMMIT that fails rolls back and rethrows DuckDB's error. */
+  async end(action: "commit" | "rollback"): Promise<void> {
+    const slot = this.#slot;
+    if (!slot) return;
+    this.#slot = undefined;
+    try {
+      await slot.exclusive(async () => {
+        if (action === "rollback") return slot.connection.rollback();
+        try {
+          await slot.connection.run("COMMIT");
+        } catch (error) {
+          await slot.connection.rollback();
+          throw error;
+        }
+      });
+    } finally {
+      slot.isInTransaction = false;
+      slot.isReserved = false;
+      for (const release of this.#atEnd.splice(0)) await slot.exclusive(release);
+    }
+  }
+}
+
+/** A client session's DuckDB side: its connections and transactions. Owned by the session, which closes it. */
+export class SqlSession implements AsyncDisposable {
+  readonly slots: Slots;
+  readonly #transactions = new Map<string, Transaction>();
+
+  private constructor(slots: Slots) {
+    this.slots = slots;
+  }
+
+  static async open(connect: () => Promise<Connection>): Promise<SqlSession> {
+    return new SqlSession(await Slots.open(connect));
+  }
+
+  /**
+   * The transaction that a statement belongs to: the named one; when that has ended (a prepared statement outlives the
+   * transaction it was made in) or none is named, the session's open one; else none (autocommit).
+   */
+  transactionFor(id?: string): Transaction | undefined {
+    return (id === undefined ? undefined : this.#transactions.get(id)) ?? [...this.#transactions.values()].at(-1);
+  }
+
+  beginTransaction(): Transaction {
+    const transaction = new Transaction();
+    this.#transactions.set(transaction.id, transaction);
+    return transaction;
+  }
+
+  async endTransaction(id: string, action: "commit" | "rollback"): Promise<void> {
+    const transaction = this.#transactions.get(id);
+    if (!transaction) throw new EiderError("not_found", `transaction ${id} is not open in this session`);
+    this.#transactions.delete(id);
+    await transaction.end(action);
+  }
+
+  /** Runs `body` alone on the right slot: that of the transaction, else one that is free. */
+  async onSlot<T>(transaction: Transaction | undefined, body: (slot: Slot) => Promise<T>): Promise<T> {
+    const slot = transaction ? await transaction.begin(this.slots) : await this.slots.pick();
+    return slot.exclusive(() => body(slot));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const transaction of [...this.#transactions.values()].reverse()) {
+      await transaction.end("rollback").catch(() => undefined);
+    }
+    this.#transactions.clear();
+    await this.slots[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,168 @@
+import duckdb from "@duckdb/node-bindings";
+import { Field, Null, Schema } from "apache-arrow";
+import { BatchDecoder } from "../arrow/decode.ts";
+import { decodeSchema } from "../arrow/schema.ts";
+import { arrowFieldOf } from "../arrow/types.ts";
+import { cellValue } from "../arrow/values.ts";
+import type { Connection } from "../duck/database.ts";
+import { fromDuckError } from "../duck/errors.ts";
+import { EiderError } from "../errors.ts";
+
+const { StatementType, Type } = duckdb;
+
+/** Statement types that answer with rows. Everything else answers with a count. */
+const QUERY_TYPES: ReadonlySet<number> = new Set([
+  StatementType.SELECT,
+  StatementType.EXPLAIN,
+  StatementType.CALL,
+  StatementType.PRAGMA,
+  StatementType.RELATION,
+  StatementType.EXECUTE,
+]);
+
+/** Statement types that give rows when they have RETURNING: then their columns are not the single `Count BIGINT`. */
+const RETURNING_TYPES: ReadonlySet<number> = new Set([
+  StatementType.INSERT,
+  StatementType.UPDATE,
+  StatementType.DELETE,
+  StatementType.MERGE_INTO,
+]);
+
+/** A parameter set: one DuckDB value per parameter, in order. */
+export type ParameterSet = readonly duckdb.Value[];
+
+/** One statement, prepared on one connection (https://duckdb.org/docs/stable/clients/c/prepared). */
+export class Statement {
+  readonly handle: duckdb.PreparedStatement;
+  readonly type: number;
+  readonly isUpdate: boolean;
+  readonly parameterCount: number;
+
+  private constructor(handle: duckdb.PreparedStatement) {
+    this.handle = handle;
+    this.type = duckdb.prepared_statement_type(handle);
+    this.parameterCount = duckdb.nparams(handle);
+    this.isUpdate = !QUERY_TYPES.has(this.type) && !(RETURNING_TYPES.has(this.type) && !isCountAlone(handle));
+  }
+
+  /** A statement that DuckDB expands into several (PIVOT) runs all but the last of them here. */
+  static async prepare(connection: Connection, sql: string): Promise<Statement> {
+    try {
+      return new Statement(await duckdb.prepare(connection.handle, sql));
+    } catch (error) {
+      if (!/multiple statements/.test(String(error))) throw fromDuckError(error);
+    }
+    try {
+      const { extracted_statements: extracted, statement_count: count } = await duckdb.extract_statements(
+        connection.handle,
+        sql,
+      );
+      if (count === 0) throw new EiderError("sql_invalid", duckdb.extract_statements_error(extracted));
+      for (let i = 0; i < count - 1; i++) {
+        const part = await duckdb.prepare_extracted_statement(connection.handle, extracted, i);
+        await duckdb.execute_prepared(part);
+        duckdb.destroy_prepare_sync(part);
+      }
+      return new Statement(await duckdb.prepare_extracted_statement(connection.handle, extracted, count - 1));
+    } catch (error) {
+      throw fromDuckError(error);
+    }
+  }
+
+  /** Result columns, or undefined while one of them depends on a parameter's type. */
+  get columns(): Array<{ name: string; type: duckdb.LogicalType }> | undefined {
+    const columns: Array<{ name: string; type: duckdb.LogicalType }> = [];
+    const count = duckdb.prepared_statement_column_count(this.handle);
+    for (let i = 0; i < count; i++) {
+      // The logical type of an unresolved column cannot even be asked for: the binding throws.
+      if (duckdb.prepared_statement_column_type(this.handle, i) === Type.INVALID) return undefined;
+      columns.push({
+        name: duckdb.prepared_statement_column_name(this.handle, i),
+        type: duckdb.prepared_statement_column_logical_type(this.handle, i),
+      });
+    }
+    return columns;
+  }
+
+  /** A field per parameter; one whose type DuckDB could not tell is of Arrow's null type. */
+  get parameterSchema(): Schema {
+    const fields = Array.from({ length: this.parameterCount }, (_, i) => {
+      const name = duckdb.parameter_name(this.handle, i + 1);
+      if (duckdb.param_type(this.handle, i + 1) === Type.INVALID) return new Field(name, new Null(), true);
+      return arrowFieldOf(name, duckdb.param_logical_type(this.handle, i + 1), true);
+    });
+    return new Schema(fields);
+  }
+
+  bind(values: ParameterSet): void {
+    if (values.length !== this.parameterCount) {
+      throw new EiderError(
+        "sql_invalid",
+        `the statement has ${this.parameterCount} parameters, but ${values.length} values were given`,
+      );
+    }
+    duckdb.clear_bindings(this.handle);
+    try {
+      values.forEach((value, i) => {
+        duckdb.bind_value(this.handle, i + 1, value);
+      });
+    } catch (error) {
+      throw fromDuckError(error);
+    }
+  }
+
+  /** Rows as they are computed. */
+  async stream(): Promise<duckdb.Result> {
+    try {
+      return await duckdb.execute_prepared_streaming(this.handle);
+    } catch (error) {
+      throw fromDuckError(error);
+    }
+  }
+
+  /** Runs to the end; resolves to the number of changed rows. */
+  async execute(): Promise<number> {
+    try {
+      return duckdb.rows_changed(await duckdb.execute_prepared(this.handle));
+    } catch (error) {
+      throw fromDuckError(error);
+    }
+  }
+
+  close(): void {
+    duckdb.destroy_prepare_sync(this.handle);
+  }
+}
+
+function isCountAlone(handle: duckdb.PreparedStatement): boolean {
+  return (
+    duckdb.prepared_statement_column_count(handle) === 1 &&
+    duckdb.prepared_statement_column_name(handle, 0) === "Count" &&
+    duckdb.prepared_statement_column_type(handle, 0) === Type.BIGINT
+  );
+}
+
+/** Parameter sets of an IPC stream, a row each; a schema without columns is one empty set. */
+export function parameterSets(parameters: {
+  readonly schema: Uint8Array;
+  readonly batches: ReadonlyArray<{ readonly header: Uint8Array; readonly body: Uint8Array }>;
+}): { schema: Schema; sets: ParameterSet[] } {
+  const schema = decodeSchema(parameters.schema);
+  const decoder = new BatchDecoder(schema);
+  const sets: ParameterSet[] = [];
+  for (const message of parameters.batches) {
+    const batch = decoder.decode(message);
+    if (!batch) continue;
+    for (let row = 0; row < batch.rowCount; row++) {
+      sets.push(
+        batch.columns.map((column, i) => {
+          const field = schema.fields[i];
+          if (!field) throw new EiderError("request_invalid", "a parameter batch has more columns than its schema");
+          return cellValue(column, field, row);
+        }),
+      );
+    }
+  }
+  if (schema.fields.length === 0) return { schema, sets: [[]] };
+  return { schema, sets };
+}

@@ -1,0 +1,71 @@
+import duckdb from "@duckdb/node-bindings";
+import { Field, Schema } from "apache-arrow";
+import { encapsulate, encodeSchema } from "../arrow/schema.ts";
+import { arrowFieldOf } from "../arrow/types.ts";
+import type { Connection } from "../duck/database.ts";
+import { LAKE } from "../duck/sql.ts";
+
+/**
+ * Arrow schemas of many tables, as `table_schema` of CommandGetTables wants them: encapsulated schema messages. The types
+ * come from one prepared statement over all distinct column types; a statement per table would be slow with many.
+ */
+export async function tableSchemas(
+  connection: Connection,
+  tables: ReadonlyArray<Record<string, unknown>>,
+): Promise<Uint8Array[]> {
+  const columns = await connection.rows(
+    `SELECT database_name, schema_name, table_name, column_name, data_type, is_nullable
+       FROM duckdb_columns() WHERE database_name IN ('${LAKE}', 'temp') ORDER BY database_name, schema_name, table_name, column_index`,
+  );
+  const types = await logicalTypes(connection, [...new Set(columns.map((column) => String(column["data_type"])))]);
+  const keyOf = (catalog: unknown, schema: unknown, table: unknown) => JSON.stringify([catalog, schema, table]);
+  const fieldsOf = new Map<string, Field[]>();
+  for (const column of columns) {
+    const key = keyOf(column["database_name"], column["schema_name"], column["table_name"]);
+    const type = types.get(String(column["data_type"]));
+    if (!type) continue;
+    const field = arrowFieldOf(String(column["column_name"]), type, column["is_nullable"] === true);
+    const metadata = new Map<string, string>([
+      ...field.metadata,
+      ["ARROW:FLIGHT:SQL:CATALOG_NAME", String(column["database_name"])],
+      ["ARROW:FLIGHT:SQL:DB_SCHEMA_NAME", String(column["schema_name"])],
+      ["ARROW:FLIGHT:SQL:TABLE_NAME", String(column["table_name"])],
+      ...typeMetadata(String(column["data_type"])),
+    ]);
+    const fields = fieldsOf.get(key) ?? [];
+    fieldsOf.set(key, fields);
+    fields.push(new Field(field.name, field.type, field.nullable, metadata));
+  }
+  return tables.map((table) => {
+    const key = keyOf(table["catalog_name"], table["db_schema_name"], table["table_name"]);
+    return encapsulate(encodeSchema(new Schema(fieldsOf.get(key) ?? [])));
+  });
+}
+
+/** `DECIMAL(10,2)` is TYPE_NAME DECIMAL with PRECISION 10 and SCALE 2: JDBC shows the type name as it comes. */
+function typeMetadata(type: string): Array<[string, string]> {
+  const decimal = /^DECIMAL\((\d+),\s*(\d+)\)$/.exec(type);
+  if (!decimal) return [["ARROW:FLIGHT:SQL:TYPE_NAME", type.replace(/\(.*$/s, "")]];
+  return [
+    ["ARROW:FLIGHT:SQL:TYPE_NAME", "DECIMAL"],
+    ["ARROW:FLIGHT:SQL:PRECISION", decimal[1] ?? ""],
+    ["ARROW:FLIGHT:SQL:SCALE", decimal[2] ?? ""],
+  ];
+}
+
+/** Type texts come from DuckDB's own catalog and are valid as they are. */
+async function logicalTypes(
+  connection: Connection,
+  types: readonly string[],
+): Promise<Map<string, duckdb.LogicalType>> {
+  if (types.length === 0) return new Map();
+  const statement = await duckdb.prepare(
+    connection.handle,
+    `SELECT ${types.map((type) => `CAST(NULL AS ${type})`).join(", ")}`,
+  );
+  try {
+    return new Map(types.map((type, i) => [type, duckdb.prepared_statement_column_logical_type(statement, i)]));
+  } finally {
+    duckdb.destroy_prepare_sync(statement);
+  }
+}

@@ -1,0 +1,192 @@
+import { mkdir, rm } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import duckdb from "@duckdb/node-bindings";
+import { type FailpointSpec, Failpoints } from "./base/failpoints.ts";
+import { Scope } from "./base/scope.ts";
+import { BufferStore } from "./buffer/store.ts";
+import type { Config } from "./config/config.ts";
+import { DataFolder } from "./duck/data-folder.ts";
+import { Database } from "./duck/database.ts";
+import { Extensions } from "./duck/extensions.ts";
+import { FlightServer } from "./flight/server.ts";
+import { systemClock } from "./flush/clock.ts";
+import { Flusher } from "./flush/flusher.ts";
+import { Sweeper } from "./flush/sweeper.ts";
+import { HttpServer } from "./http/server.ts";
+import { Lake } from "./lake/lake.ts";
+import { collectBuffers, collectDuckdb, collectQueries } from "./observe/collect.ts";
+import type { Logger } from "./observe/log.ts";
+import type { Metrics } from "./observe/metrics.ts";
+import { flightObserver, flushObserver, ingestObserver } from "./observe/observers.ts";
+import { QueryCounts } from "./observe/query-counts.ts";
+import { targetOfText } from "./query/own-statement.ts";
+import { LakeBackend } from "./session/backend.ts";
+import { registerSystemFunctions } from "./session/system-functions.ts";
+import { ARROW_VERSION, VERSION } from "./version.ts";
+
+export interface ServerDeps {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly failpoints?: FailpointSpec;
+}
+
+export interface EiderServer extends AsyncDisposable {
+  readonly flightPort: number;
+  readonly httpPort: number;
+  /** Stops accepting, finishes appends, seals and flushes within shutdown_timeout_seconds. */
+  drain(): Promise<void>;
+}
+
+/** The composition root: everything in the order in which it is opened; closed in reverse. */
+export async function openServer(config: Config, deps: ServerDeps): Promise<EiderServer> {
+  const scope = new Scope();
+  try {
+    return await compose(config, deps, scope);
+  } catch (error) {
+    await scope[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function compose(
+  config: Config,
+  { log, metrics, failpoints = {} }: ServerDeps,
+  scope: Scope,
+): Promise<EiderServer> {
+  const folder = scope.use(await DataFolder.open(config.dataDir));
+  const tempDirectory = join(folder.path, "temp");
+  await rm(tempDirectory, { recursive: true, force: true });
+  await mkdir(tempDirectory, { recursive: true });
+
+  const extensions = new Extensions({ dir: config.extensionDir, progress: (line) => log.info(line) });
+  const lake = scope.use(
+    await Lake.open({
+      ...config,
+      writerId: folder.writerId,
+      guardDir: join(folder.path, "guard"),
+      tempDirectory,
+      loadExtension: (connection, name) => extensions.load(connection, name),
+      onOpen: (connection) =>
+        registerSystemFunctions(connection, { views: () => buffers.views(), flusher: () => flusher }),
+      failpoints: new Failpoints(failpoints),
+      log,
+    }),
+  );
+
+  const flushes = flushObserver(metrics, Date.now);
+  const buffers: BufferStore = scope.use(
+    await BufferStore.open({
+      ...config,
+      workers: config.bufferWorkers || automaticWorkers(),
+      diskLimitBytes: config.bufferDiskLimitBytes,
+      fullWaitSeconds: config.bufferFullWaitSeconds,
+      failpoints,
+      onSealed: (segment) => flusher.enqueue(segment.target),
+      log,
+    }),
+  );
+  const flusher: Flusher = scope.use(
+    new Flusher({ ...config, buffers, lake, observer: flushes, clock: systemClock, log }),
+  );
+  await flusher.recover(buffers.recovered);
+  const sweeper = scope.use(
+    new Sweeper({
+      buffers,
+      flusher,
+      limits: {
+        maxRows: config.bufferMaxRows,
+        maxBytes: config.bufferMaxBytes,
+        maxAgeMs: config.bufferMaxAgeSeconds * 1000,
+      },
+      intervalMs: config.sweepIntervalSeconds * 1000,
+      clock: systemClock,
+      log,
+    }),
+  );
+  sweeper.start();
+
+  const queries = new QueryCounts(metrics);
+  const names = { queueSchema: config.queueSchema, targetSchema: config.targetSchema };
+  const backend = new LakeBackend({
+    lake,
+    buffers,
+    flusher,
+    observer: ingestObserver(metrics),
+    autoCreateTables: config.autoCreateTables,
+    names,
+    queries,
+    scratch: scope.use(await Database.open({ threads: "1" })),
+    spoolFolder: tempDirectory,
+  });
+
+  const flight = scope.use(
+    await FlightServer.listen({
+      host: config.host,
+      port: config.port,
+      backend,
+      info: {
+        name: "eider",
+        version: `${VERSION} (duckdb ${duckdb.library_version()})`,
+        arrowVersion: ARROW_VERSION,
+        readOnly: false,
+        statementTimeoutMs: 0,
+      },
+      limits: config,
+      log,
+      observer: flightObserver(metrics),
+    }),
+  );
+
+  let isDraining = false;
+  const http = scope.use(
+    await HttpServer.open({
+      host: config.host,
+      port: config.httpPort,
+      log,
+      metrics,
+      probe: async () => {
+        using connection = await lake.connect();
+        await connection.run("SELECT 1");
+      },
+      notReady: () => (isDraining ? ["the server is shutting down"] : []),
+      flush: async (table) => {
+        if (table === undefined) await flusher.flushAll("command");
+        else await flusher.flush(targetOfText(table, names), "command");
+        return { flushed: table ?? "all" };
+      },
+    }),
+  );
+  collectBuffers(metrics, () => buffers.views(), Date.now);
+  collectQueries(metrics, { running: () => queries.running, waiting: () => 0 });
+  collectDuckdb(metrics, async () => [
+    { instance: "lake", ...(await lake.usage()) },
+    { instance: "buffers", ...(await buffers.usage()) },
+  ]);
+  metrics.bufferDiskLimit.set(config.bufferDiskLimitBytes);
+  metrics.buildInfo.set(
+    { version: VERSION, duckdb_version: duckdb.library_version(), node_version: process.version },
+    1,
+  );
+
+  return {
+    flightPort: flight.port,
+    httpPort: http.port,
+    async drain() {
+      isDraining = true;
+      const untilMs = Date.now() + config.shutdownTimeoutSeconds * 1000;
+      // Half of the time at most for calls that run; what they acknowledged is to be flushed in the other half.
+      await flight.drain((config.shutdownTimeoutSeconds * 1000) / 2);
+      const isDone = await flusher.drain(Math.max(0, untilMs - Date.now()));
+      if (!isDone)
+        log.warn({}, "not everything was flushed in time; the rest waits in its segments for the next start");
+    },
+    [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
+  };
+}
+
+/** A worker serves many tables; a second one pays only when there are cores for queries and flushes beside it. */
+function automaticWorkers(): number {
+  const cores = availableParallelism();
+  return cores <= 2 ? 1 : cores <= 8 ? 2 : 4;
+}

@@ -1,0 +1,32 @@
+import { unwrapEncapsulated } from "../arrow/schema.ts";
+import { LAKE } from "../duck/sql.ts";
+import type { Backend, Session } from "../flight/backend.ts";
+import { tableSchemas } from "../query/table-schemas.ts";
+import type { SessionServices } from "./services.ts";
+import { ClientSession } from "./session.ts";
+
+/** The system behind the Flight layer. */
+export class LakeBackend implements Backend {
+  readonly #services: SessionServices;
+
+  constructor(services: SessionServices) {
+    this.#services = services;
+  }
+
+  openSession(): Promise<Session> {
+    return ClientSession.open(this.#services);
+  }
+
+  async listTables(): Promise<ReadonlyArray<{ readonly path: readonly string[]; readonly schema: Uint8Array }>> {
+    using connection = await this.#services.lake.connect();
+    const tables = await connection.rows(
+      `SELECT database_name AS catalog_name, schema_name AS db_schema_name, table_name FROM duckdb_tables()
+        WHERE database_name = '${LAKE}' AND schema_name <> '_eider' ORDER BY ALL`,
+    );
+    const schemas = await tableSchemas(connection, tables);
+    return tables.map((table, i) => ({
+      path: [String(table["db_schema_name"]), String(table["table_name"])],
+      schema: unwrapEncapsulated(schemas[i] ?? new Uint8Array()),
+    }));
+  }
+}

@@ -1,0 +1,11 @@
+import type { SqlSession } from "../query/sql-session.ts";
+import type { Consistency } from "./read-barrier.ts";
+import type { SessionServices } from "./services.ts";
+
+/** One session as its statements see it. */
+export interface SessionContext {
+  readonly id: string;
+  readonly services: SessionServices;
+  readonly sql: SqlSession;
+  consistency: Consistency;
+}

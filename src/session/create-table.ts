@@ -1,0 +1,104 @@
+import { refuseUnstorable } from "../arrow/types.ts";
+import { type Target, targetName } from "../base/target.ts";
+import { LAKE } from "../duck/sql.ts";
+import { EiderError } from "../errors.ts";
+import type { ExecuteOptions, Parameters, Prepared, StatementInfo, StatementResult } from "../flight/backend.ts";
+import { createTableStatements } from "../lake/ddl.ts";
+import type { CreateTable } from "../query/own-statement.ts";
+import type { Slot } from "../query/slot.ts";
+import type { Piece } from "../query/tokens.ts";
+import type { SessionContext } from "./context.ts";
+import { EngineStatement } from "./engine-statement.ts";
+import { createdAs, readDefinition, refuseUnstorableResult, type TableDefinition } from "./table-definition.ts";
+
+/**
+ * CREATE TABLE in the lake: types that it would store wrongly are refused, and a PRIMARY KEY, which DuckLake does not
+ * take, is kept with the table. Statements for other databases pass through.
+ */
+export class CreateTableStatement implements Prepared {
+  readonly info: StatementInfo = { schema: undefined, parameterSchema: undefined, isUpdate: true };
+  readonly #context: SessionContext;
+  readonly #statement: CreateTable;
+  readonly #target: Target;
+  readonly #definition: TableDefinition;
+
+  private constructor(context: SessionContext, statement: CreateTable, target: Target, definition: TableDefinition) {
+    this.#context = context;
+    this.#statement = statement;
+    this.#target = target;
+    this.#definition = definition;
+  }
+
+  static async prepare(
+    context: SessionContext,
+    statement: CreateTable,
+    piece: Piece,
+    options: ExecuteOptions,
+  ): Promise<Prepared> {
+    const open = context.sql.transactionFor(options.transaction);
+    const target = await context.sql.onSlot(open?.hasBegun ? open : undefined, async (slot) => {
+      const found = await lakeTarget(slot, statement.name);
+      const query = createdAs(statement);
+      if (found && query) await refuseUnstorableResult(slot.connection, query);
+      return found && !query ? found : undefined;
+    });
+    if (!target) return EngineStatement.prepare(context, piece, options);
+    const definition = await readDefinition(context.services.scratch, statement);
+    for (const column of definition.columns) refuseUnstorable(column);
+    if (definition.primaryKey.length === 0) return EngineStatement.prepare(context, piece, options);
+    return new CreateTableStatement(context, statement, target, definition);
+  }
+
+  async describe(): Promise<undefined> {
+    return undefined;
+  }
+
+  async execute(_parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
+    const { services, sql } = this.#context;
+    const { orReplace, ifNotExists } = this.#statement;
+    const shape = { target: this.#target, ...this.#definition };
+    if (orReplace) await services.flusher.flush(this.#target, "command");
+    await sql.onSlot(sql.transactionFor(options.transaction), async (slot) => {
+      const run = async () => {
+        if (await tableExists(slot, this.#target)) {
+          if (ifNotExists) return;
+          if (!orReplace) throw new EiderError("already_exists", `table ${targetName(this.#target)} already exists`);
+        }
+        for (const text of createTableStatements(shape, { orReplace, ifNotExists })) await slot.connection.run(text);
+      };
+      await (slot.isInTransaction ? run() : slot.connection.transaction(run));
+    });
+    services.lake.invalidate(this.#target);
+    return { kind: "count", count: 0 };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** The lake table that a name in CREATE TABLE means in this session; undefined when it is in another database. */
+async function lakeTarget(slot: Slot, name: readonly string[]): Promise<Target | undefined> {
+  const [current] = await slot.connection.rows("SELECT current_database() AS database, current_schema() AS schema");
+  const database = String(current?.["database"]);
+  const [first, second, third] = name;
+  if (first !== undefined && second !== undefined && third !== undefined) {
+    return first.toLowerCase() === LAKE ? { schema: second, table: third } : undefined;
+  }
+  if (first !== undefined && second !== undefined) {
+    const isDatabase =
+      (await slot.connection.rows("SELECT 1 FROM duckdb_databases() WHERE database_name = $name", { name: first }))
+        .length > 0;
+    if (isDatabase && first.toLowerCase() !== LAKE) return undefined;
+    if (isDatabase) return { schema: "main", table: second };
+    return database === LAKE ? { schema: first, table: second } : undefined;
+  }
+  return database === LAKE && first !== undefined ? { schema: String(current?.["schema"]), table: first } : undefined;
+}
+
+async function tableExists(slot: Slot, target: Target): Promise<boolean> {
+  const found = await slot.connection.rows(
+    `SELECT 1 FROM duckdb_tables() WHERE database_name = '${LAKE}'
+       AND lower(schema_name) = lower($schema) AND lower(table_name) = lower($table)`,
+    { schema: target.schema, table: target.table },
+  );
+  return found.length > 0;
+}

@@ -1,0 +1,198 @@
+import { DuckDBLogicalType } from "@duckdb/node-api";
+import duckdb from "@duckdb/node-bindings";
+import { Schema } from "apache-arrow";
+import { encodeSchema } from "../arrow/schema.ts";
+import { arrowFieldOf } from "../arrow/types.ts";
+import { EiderError } from "../errors.ts";
+import type {
+  ExecuteOptions,
+  Parameters,
+  Prepared,
+  RowStream,
+  StatementInfo,
+  StatementResult,
+} from "../flight/backend.ts";
+import { combineSets, type Round } from "../query/many-rows.ts";
+import { ResultStream } from "../query/result-stream.ts";
+import { interruptible, type Slot, throwIfAborted } from "../query/slot.ts";
+import { type ParameterSet, parameterSets, Statement } from "../query/statement.ts";
+import type { Piece } from "../query/tokens.ts";
+import type { SessionContext } from "./context.ts";
+import { flushNamed, waitForReads } from "./read-barrier.ts";
+import { concatenate } from "./row-streams.ts";
+import { refuseUnstorableColumns, runTransactionStatement } from "./statement-effects.ts";
+
+const { StatementType } = duckdb;
+
+/** What else must happen around a statement of a type, beyond DuckDB running it. */
+const DEFINES: ReadonlySet<number> = new Set([StatementType.CREATE, StatementType.ALTER, StatementType.DROP]);
+const SETS: ReadonlySet<number> = new Set([StatementType.SET, StatementType.VARIABLE_SET]);
+
+/** A statement that DuckDB runs as it is. */
+export class EngineStatement implements Prepared {
+  readonly info: StatementInfo;
+  readonly #context: SessionContext;
+  readonly #piece: Piece;
+  #statement: Statement;
+  #slot: Slot;
+
+  private constructor(context: SessionContext, piece: Piece, slot: Slot, statement: Statement) {
+    this.#context = context;
+    this.#piece = piece;
+    this.#slot = slot;
+    this.#statement = statement;
+    this.info = {
+      schema: statement.isUpdate ? undefined : schemaOf(statement),
+      parameterSchema: encodeSchema(statement.parameterSchema),
+      isUpdate: statement.isUpdate,
+    };
+  }
+
+  static async prepare(context: SessionContext, piece: Piece, options: ExecuteOptions): Promise<EngineStatement> {
+    const transaction = context.sql.transactionFor(options.transaction);
+    // Preparing alone must not begin a lazy transaction: an idle client would pin a snapshot.
+    return context.sql.onSlot(transaction?.hasBegun ? transaction : undefined, async (slot) => {
+      return new EngineStatement(context, piece, slot, await Statement.prepare(slot.connection, piece.sql));
+    });
+  }
+
+  async describe(parameters: Parameters | undefined): Promise<Uint8Array | undefined> {
+    if (this.info.schema || this.info.isUpdate || !parameters) return this.info.schema;
+    const { sets } = parameterSets(parameters);
+    const first = sets[0];
+    if (!first) return undefined;
+    return this.#context.sql.onSlot(undefined, async (slot) => {
+      const statement = await Statement.prepare(slot.connection, typedText(this.#piece, first));
+      try {
+        return schemaOf(statement);
+      } finally {
+        statement.close();
+      }
+    });
+  }
+
+  async execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
+    const { sql, services } = this.#context;
+    const end = services.queries.started();
+    try {
+      if (this.#statement.type === StatementType.TRANSACTION) {
+        await runTransactionStatement(this.#context, this.#piece);
+        end("ok");
+        return { kind: "count", count: 0 };
+      }
+      const sets = parameters ? parameterSets(parameters).sets : [[]];
+      if (DEFINES.has(this.#statement.type)) await flushNamed(services, this.#piece.tokens);
+      else await waitForReads(services, sql, this.#context.id, this.#context.consistency, this.#piece.tokens);
+      const transaction = sql.transactionFor(options.transaction);
+      if (!this.info.isUpdate) {
+        const streams: RowStream[] = [];
+        for (const set of sets) {
+          streams.push(
+            await sql.onSlot(transaction, (slot) =>
+              interruptible(slot, options.signal, () => this.#stream(slot, set, end)),
+            ),
+          );
+        }
+        return { kind: "rows", rows: concatenate(streams) };
+      }
+      const count = await sql.onSlot(transaction, (slot) =>
+        interruptible(slot, options.signal, () => this.#update(slot, sets, options.signal)),
+      );
+      end("ok");
+      return { kind: "count", count };
+    } catch (error) {
+      end(error instanceof EiderError && error.code === "cancelled" ? "cancelled" : "error");
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const statement = this.#statement;
+    await this.#slot.exclusive(async () => statement.close()).catch(() => undefined);
+  }
+
+  /** The statement on this slot's connection: a prepared statement belongs to one. */
+  async #on(slot: Slot): Promise<Statement> {
+    if (slot !== this.#slot) {
+      const statement = await Statement.prepare(slot.connection, this.#piece.sql);
+      this.#statement.close();
+      this.#statement = statement;
+      this.#slot = slot;
+    }
+    return this.#statement;
+  }
+
+  async #stream(slot: Slot, set: ParameterSet, onEnd: (end: "ok" | "error" | "cancelled") => void): Promise<RowStream> {
+    const statement = await this.#on(slot);
+    statement.bind(set);
+    const stream = new ResultStream(slot, await statement.stream(), {
+      onEnd,
+      spoolFolder: this.#context.services.spoolFolder,
+    });
+    slot.occupy(stream);
+    return stream;
+  }
+
+  async #update(slot: Slot, sets: readonly ParameterSet[], signal: AbortSignal | undefined): Promise<number> {
+    const { services, sql } = this.#context;
+    const statement = await this.#on(slot);
+    const isDefinition = DEFINES.has(statement.type);
+    const runAll = async () => {
+      let count = 0;
+      for (const round of combineSets(this.#piece, sets)) {
+        throwIfAborted(signal);
+        count += await this.#runRound(slot, statement, round);
+      }
+      if (statement.type === StatementType.ALTER) await refuseUnstorableColumns(slot.connection);
+      return isDefinition || SETS.has(statement.type) ? 0 : count;
+    };
+    const needsTransaction = !slot.isInTransaction && (sets.length > 1 || statement.type === StatementType.ALTER);
+    const count = needsTransaction ? await slot.connection.transaction(runAll) : await runAll();
+    if (isDefinition) services.lake.invalidate();
+    if (statement.type === StatementType.CREATE && isTemporary(this.#piece)) sql.slots.isPinned = true;
+    if (statement.type === StatementType.VARIABLE_SET || statement.type === StatementType.PREPARE)
+      sql.slots.isPinned = true;
+    if (statement.type === StatementType.SET) await sql.slots.remember(this.#piece.sql, slot);
+    return count;
+  }
+
+  async #runRound(slot: Slot, statement: Statement, round: Round): Promise<number> {
+    if (round.sql === this.#piece.sql) {
+      statement.bind(round.set);
+      return statement.execute();
+    }
+    const combined = await Statement.prepare(slot.connection, round.sql);
+    try {
+      combined.bind(round.set);
+      return await combined.execute();
+    } finally {
+      combined.close();
+    }
+  }
+}
+
+const isTemporary = (piece: Piece) =>
+  piece.tokens
+    .slice(0, 4)
+    .some((token) => token.kind === "word" && (token.text === "temp" || token.text === "temporary"));
+
+function schemaOf(statement: Statement): Uint8Array | undefined {
+  const columns = statement.columns;
+  return columns && encodeSchema(new Schema(columns.map(({ name, type }) => arrowFieldOf(name, type, true))));
+}
+
+/** The statement with each positional parameter as a NULL of its value's type: it has the columns of the bound one. */
+function typedText(piece: Piece, set: ParameterSet): string {
+  let text = "";
+  let at = 0;
+  let index = 0;
+  for (const token of piece.tokens) {
+    if (token.kind !== "parameter") continue;
+    const number = /\d+/.exec(token.text);
+    const value = set[number ? Number(number[0]) - 1 : index++];
+    if (!value) throw new EiderError("sql_invalid", `no value for parameter ${token.text}`);
+    text += `${piece.sql.slice(at, token.start)}CAST(NULL AS ${DuckDBLogicalType.create(duckdb.get_value_type(value)).asType()})`;
+    at = token.end;
+  }
+  return text + piece.sql.slice(at);
+}

@@ -1,0 +1,115 @@
+import type { ExecuteOptions, Parameters, Prepared, StatementInfo, StatementResult } from "../flight/backend.ts";
+import type { OwnStatement } from "../query/own-statement.ts";
+import type { Piece } from "../query/tokens.ts";
+import type { SessionContext } from "./context.ts";
+import { CreateTableStatement } from "./create-table.ts";
+import { QueueInsertStatement } from "./queue-insert.ts";
+import { parseConsistency } from "./read-barrier.ts";
+
+/** How each kind of Eider's own statements is prepared; anything else is DuckDB's. */
+type Preparers = {
+  readonly [K in OwnStatement["kind"]]: (
+    context: SessionContext,
+    statement: Extract<OwnStatement, { kind: K }>,
+    piece: Piece,
+    options: ExecuteOptions,
+  ) => Promise<Prepared>;
+};
+
+const PREPARERS: Preparers = {
+  flush: async ({ services }, { target }) =>
+    new ActionStatement(() =>
+      target ? services.flusher.flush(target, "command") : services.flusher.flushAll("command"),
+    ),
+  set_primary_key: async ({ services }, { target, columns }) =>
+    new ActionStatement(async () => {
+      // Rows that wait were written without the key; the check for duplicates must see them.
+      await services.flusher.flush(target, "command");
+      await services.lake.setPrimaryKey(target, columns);
+    }),
+  set_consistency: async (context, { value }) => {
+    const consistency = parseConsistency(value);
+    return new ActionStatement(async () => {
+      context.consistency = consistency;
+    });
+  },
+  queue_insert: (context, statement, _piece, options) => QueueInsertStatement.prepare(context, statement, options),
+  create_table: (context, statement, piece, options) =>
+    CreateTableStatement.prepare(context, statement, piece, options),
+};
+
+export function prepareOwn(
+  context: SessionContext,
+  statement: OwnStatement,
+  piece: Piece,
+  options: ExecuteOptions,
+): Promise<Prepared> {
+  // The table's row for a kind takes exactly that kind, which TypeScript cannot follow through the index.
+  const preparer = PREPARERS[statement.kind] as (
+    context: SessionContext,
+    statement: OwnStatement,
+    piece: Piece,
+    options: ExecuteOptions,
+  ) => Promise<Prepared>;
+  return preparer(context, statement, piece, options);
+}
+
+/** A statement without parameters, rows or count. */
+class ActionStatement implements Prepared {
+  readonly info: StatementInfo = { schema: undefined, parameterSchema: undefined, isUpdate: true };
+  readonly #action: () => Promise<void>;
+
+  constructor(action: () => Promise<void>) {
+    this.#action = action;
+  }
+
+  async describe(): Promise<undefined> {
+    return undefined;
+  }
+
+  async execute(): Promise<StatementResult> {
+    await this.#action();
+    return { kind: "count", count: 0 };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+const QUERY_WORDS: ReadonlySet<string> = new Set([
+  ..."select from with values table show describe summarize explain pragma".split(" "),
+]);
+
+/** Several statements in one string: each is prepared when the ones before it have run; the last one answers. */
+export class ScriptStatement implements Prepared {
+  readonly info: StatementInfo;
+  readonly #pieces: readonly Piece[];
+  readonly #prepare: (piece: Piece, options: ExecuteOptions) => Promise<Prepared>;
+
+  constructor(pieces: readonly Piece[], prepare: (piece: Piece, options: ExecuteOptions) => Promise<Prepared>) {
+    this.#pieces = pieces;
+    this.#prepare = prepare;
+    const isQuery = QUERY_WORDS.has(pieces.at(-1)?.tokens[0]?.text ?? "");
+    this.info = { schema: undefined, parameterSchema: undefined, isUpdate: !isQuery };
+  }
+
+  async describe(): Promise<undefined> {
+    return undefined;
+  }
+
+  async execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
+    let result: StatementResult = { kind: "count", count: 0 };
+    for (const piece of this.#pieces) {
+      if (result.kind === "rows") await result.rows[Symbol.asyncDispose]();
+      const statement = await this.#prepare(piece, options);
+      try {
+        result = await statement.execute(parameters, options);
+      } finally {
+        // A stream outlives its prepared statement: DuckDB keeps what the result needs.
+        await statement[Symbol.asyncDispose]();
+      }
+    }
+    return result;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}

@@ -1,0 +1,161 @@
+import duckdb from "@duckdb/node-bindings";
+import { encodeSchema } from "../arrow/schema.ts";
+import type { Column, TableShape } from "../base/table.ts";
+import type { Target } from "../base/target.ts";
+import type { StageStream } from "../buffer/types.ts";
+import { quoteIdentifier } from "../duck/sql.ts";
+import { EiderError } from "../errors.ts";
+import type { ExecuteOptions, Parameters, Prepared, StatementInfo, StatementResult } from "../flight/backend.ts";
+import { directWriteInto, writeDirect } from "../ingest/direct-write.ts";
+import { readyBuffer, storableColumns } from "../ingest/targets.ts";
+import { combineSets, type Round } from "../query/many-rows.ts";
+import type { QueueInsert } from "../query/own-statement.ts";
+import { ResultStream } from "../query/result-stream.ts";
+import { interruptible } from "../query/slot.ts";
+import type { Transaction } from "../query/sql-session.ts";
+import { parameterSets, Statement } from "../query/statement.ts";
+import { type Piece, tokenize } from "../query/tokens.ts";
+import type { SessionContext } from "./context.ts";
+import { waitForReads } from "./read-barrier.ts";
+
+/**
+ * `INSERT INTO duckling_queue.t …`: the source runs once, as a query of its own whose columns are cast to the table's,
+ * and its rows go to the table's buffer; in a transaction straight to the lake. All rows or none.
+ */
+export class QueueInsertStatement implements Prepared {
+  readonly info: StatementInfo;
+  readonly #context: SessionContext;
+  readonly #statement: QueueInsert;
+  readonly #source: Piece;
+
+  private constructor(context: SessionContext, statement: QueueInsert, info: StatementInfo) {
+    this.#context = context;
+    this.#statement = statement;
+    this.#source = { sql: statement.source, tokens: tokenize(statement.source) };
+    this.info = info;
+  }
+
+  static async prepare(
+    context: SessionContext,
+    statement: QueueInsert,
+    _options: ExecuteOptions,
+  ): Promise<QueueInsertStatement> {
+    const parameterSchema = await context.sql.onSlot(undefined, async (slot) => {
+      const source = await Statement.prepare(slot.connection, statement.source);
+      try {
+        return encodeSchema(source.parameterSchema);
+      } finally {
+        source.close();
+      }
+    });
+    return new QueueInsertStatement(context, statement, { schema: undefined, parameterSchema, isUpdate: true });
+  }
+
+  async describe(): Promise<undefined> {
+    return undefined;
+  }
+
+  async execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
+    const { services, sql, id } = this.#context;
+    const startedMs = performance.now();
+    const transaction = sql.transactionFor(options.transaction);
+    await waitForReads(services, sql, id, this.#context.consistency, this.#source.tokens);
+    const sets = parameters ? parameterSets(parameters).sets : [[]];
+    const target: Target = { schema: services.names.targetSchema, table: this.#statement.table };
+    let shape = await services.lake.describe(target);
+    const select = await this.#castingSelect(shape);
+    let stage: StageStream | undefined;
+    try {
+      for (const round of combineSets(this.#source, sets)) {
+        await using rows = await this.#rowsOf(select(round.sql), round, transaction, options);
+        shape = transaction && shape ? shape : await readyBuffer(services, target, () => storableColumns(rows.schema));
+        stage ??= await services.buffers.stage(transaction ? undefined : shape.target, shape, rows.schema, id);
+        for await (const frame of rows.frames()) await stage.write(frame);
+      }
+      if (!stage || !shape) return { kind: "count", count: 0 };
+      const columns = shape.columns.map((column) => column.name);
+      const count = transaction
+        ? await writeDirect(services.lake, sql, transaction, stage, directWriteInto(shape, columns))
+        : (await stage.publish({ op: shape.primaryKey.length > 0 ? "upsert" : "insert" })).rows;
+      services.observer.wrote(shape.target, "insert", "appended", count, 0, performance.now() - startedMs);
+      return { kind: "count", count };
+    } catch (error) {
+      services.observer.wrote(target, "insert", "rejected", 0, 0, performance.now() - startedMs);
+      await stage?.discard();
+      throw error;
+    }
+  }
+
+  #rowsOf(
+    text: string,
+    round: Round,
+    transaction: Transaction | undefined,
+    options: ExecuteOptions,
+  ): Promise<ResultStream> {
+    const { services, sql } = this.#context;
+    return sql.onSlot(transaction?.hasBegun ? transaction : undefined, (slot) =>
+      interruptible(slot, options.signal, async () => {
+        const statement = await Statement.prepare(slot.connection, text);
+        try {
+          statement.bind(round.set);
+          const stream = new ResultStream(slot, await statement.stream(), { spoolFolder: services.spoolFolder });
+          slot.occupy(stream);
+          return stream;
+        } finally {
+          statement.close();
+        }
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  /** Makes of a source a query whose columns are named and cast as the table has them, as INSERT would assign them. */
+  async #castingSelect(shape: TableShape | undefined): Promise<(source: string) => string> {
+    const { columns: named, byName } = this.#statement;
+    const columns = await this.#sourceColumns();
+    if (byName) {
+      if (!shape) return (source) => source;
+      const selected = columns.map((name) => castTo(quoteIdentifier(name), columnOf(shape, name))).join(", ");
+      return (source) => `SELECT ${selected} FROM (${source}) AS source`;
+    }
+    const wanted = named ?? shape?.columns.map((column) => column.name) ?? columns;
+    if (wanted.length !== columns.length) {
+      throw new EiderError(
+        "sql_invalid",
+        `Binder Error: table ${this.#statement.table} has ${wanted.length} columns to insert into but ${columns.length} values were supplied`,
+      );
+    }
+    const aliases = columns.map((_, i) => `c${i}`).join(", ");
+    const selected = wanted
+      .map((name, i) => (shape ? castTo(`c${i}`, columnOf(shape, name)) : `c${i} AS ${quoteIdentifier(name)}`))
+      .join(", ");
+    return (source) => `SELECT ${selected} FROM (${source}) AS source(${aliases})`;
+  }
+
+  async #sourceColumns(): Promise<string[]> {
+    return this.#context.sql.onSlot(undefined, async (slot) => {
+      const statement = await Statement.prepare(slot.connection, this.#statement.source);
+      try {
+        return Array.from({ length: duckdb.prepared_statement_column_count(statement.handle) }, (_, i) =>
+          duckdb.prepared_statement_column_name(statement.handle, i),
+        );
+      } finally {
+        statement.close();
+      }
+    });
+  }
+}
+
+function columnOf(shape: TableShape, name: string): Column {
+  const column = shape.columns.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
+  if (column) return column;
+  throw new EiderError(
+    "sql_invalid",
+    `Binder Error: table ${shape.target.table} does not have a column with name "${name}"`,
+  );
+}
+
+function castTo(expression: string, column: Column): string {
+  return `CAST(${expression} AS ${column.type}) AS ${quoteIdentifier(column.name)}`;
+}

@@ -1,0 +1,78 @@
+import { type Target, targetKey } from "../base/target.ts";
+import { EiderError } from "../errors.ts";
+import type { SqlSession } from "../query/sql-session.ts";
+import { type Token, tokenize } from "../query/tokens.ts";
+import type { SessionServices } from "./services.ts";
+
+export const CONSISTENCIES = ["session", "strong", "eventual"] as const;
+export type Consistency = (typeof CONSISTENCIES)[number];
+
+export function parseConsistency(value: string): Consistency {
+  const found = CONSISTENCIES.find((name) => name === value);
+  if (found) return found;
+  throw new EiderError("sql_invalid", `eider_read_consistency is one of ${CONSISTENCIES.join(", ")}; got '${value}'`);
+}
+
+/**
+ * Before a statement runs: commits to the lake the rows that wait for tables that it names, so that it sees them.
+ * `session`: tables in which this session has rows waiting; `strong`: in which anybody has; `eventual`: none. A table
+ * counts as named when its name is a word of the statement, or of a view that it names: rather one flush too many than
+ * a row unseen.
+ */
+export async function waitForReads(
+  services: SessionServices,
+  sql: SqlSession,
+  sessionId: string,
+  consistency: Consistency,
+  tokens: readonly Token[],
+): Promise<void> {
+  const waiting = waitingTargets(services, sessionId, consistency);
+  if (waiting.length === 0) return;
+  const words = await wordsWithViews(sql, tokens);
+  const named = waiting.filter((target) => words.has(target.table.toLowerCase()));
+  await Promise.all(named.map((target) => services.flusher.flush(target, "read")));
+}
+
+/** Commits what waits for the tables that a statement is about to change or drop, whoever wrote it. */
+export async function flushNamed(services: SessionServices, tokens: readonly Token[]): Promise<void> {
+  const words = wordsOf(tokens);
+  const named = waitingTargets(services, "", "strong").filter((target) => words.has(target.table.toLowerCase()));
+  await Promise.all(named.map((target) => services.flusher.flush(target, "command")));
+}
+
+function waitingTargets(services: SessionServices, sessionId: string, consistency: Consistency): Target[] {
+  if (consistency === "eventual") return [];
+  const seen = new Map<string, Target>();
+  for (const view of services.buffers.views()) {
+    if (view.openRows + view.sealedRows === 0 && view.sealedSegments === 0) continue;
+    if (consistency === "session" && !services.buffers.hasRowsOf(view.target, sessionId)) continue;
+    seen.set(targetKey(view.target), view.target);
+  }
+  return [...seen.values()];
+}
+
+function wordsOf(tokens: readonly Token[]): Set<string> {
+  const words = new Set<string>();
+  for (const token of tokens) {
+    if (token.kind === "word" || token.kind === "quoted") words.add(token.text.toLowerCase());
+    // query_table('t') and the like name tables in strings.
+    if (token.kind === "string")
+      for (const part of token.text.toLowerCase().split(/[^\w\u0080-\uffff]+/)) words.add(part);
+  }
+  return words;
+}
+
+async function wordsWithViews(sql: SqlSession, tokens: readonly Token[]): Promise<Set<string>> {
+  const words = wordsOf(tokens);
+  const transaction = sql.transactionFor();
+  const views = await sql.onSlot(transaction?.hasBegun ? transaction : undefined, (slot) =>
+    slot.connection.rows("SELECT lower(view_name) AS name, sql FROM duckdb_views() WHERE NOT internal"),
+  );
+  for (let before = -1; before !== words.size; ) {
+    before = words.size;
+    for (const view of views) {
+      if (words.has(String(view["name"]))) for (const word of wordsOf(tokenize(String(view["sql"])))) words.add(word);
+    }
+  }
+  return words;
+}

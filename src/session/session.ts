@@ -1,0 +1,169 @@
+import { randomUUID } from "node:crypto";
+import { encodeSchema } from "../arrow/schema.ts";
+import { encodeTable } from "../arrow/values.ts";
+import { LAKE, qualifiedName } from "../duck/sql.ts";
+import { EiderError } from "../errors.ts";
+import type {
+  ExecuteOptions,
+  IngestOptions,
+  IngestStream,
+  Prepared,
+  PutStream,
+  RowStream,
+  Session,
+  SessionOptionValue,
+} from "../flight/backend.ts";
+import { BulkIngest } from "../ingest/bulk-ingest.ts";
+import { PathPut } from "../ingest/path-put.ts";
+import { answerMetadata } from "../query/metadata.ts";
+import { recognize, targetOf } from "../query/own-statement.ts";
+import { SqlSession } from "../query/sql-session.ts";
+import { type Piece, splitStatements } from "../query/tokens.ts";
+import type { SessionContext } from "./context.ts";
+import { EngineStatement } from "./engine-statement.ts";
+import { prepareOwn, ScriptStatement } from "./own-statements.ts";
+import type { Consistency } from "./read-barrier.ts";
+import { frameRows } from "./row-streams.ts";
+import type { SessionServices } from "./services.ts";
+
+/** A client connection: DuckDB's SQL on the lake, Eider's own statements, and the routes by which rows come in. */
+export class ClientSession implements Session, SessionContext {
+  readonly id = randomUUID();
+  readonly services: SessionServices;
+  readonly sql: SqlSession;
+  consistency: Consistency = "session";
+
+  private constructor(services: SessionServices, sql: SqlSession) {
+    this.services = services;
+    this.sql = sql;
+  }
+
+  static async open(services: SessionServices): Promise<ClientSession> {
+    return new ClientSession(services, await SqlSession.open(() => services.lake.connect()));
+  }
+
+  async prepare(text: string, options: ExecuteOptions): Promise<Prepared> {
+    const pieces = splitStatements(text);
+    const [only] = pieces;
+    if (!only) throw new EiderError("sql_invalid", "the SQL text has no statement");
+    if (pieces.length === 1) return this.#prepareOne(only, options);
+    return new ScriptStatement(pieces, (piece, at) => this.#prepareOne(piece, at));
+  }
+
+  #prepareOne(piece: Piece, options: ExecuteOptions): Promise<Prepared> {
+    const own = recognize(piece, this.services.names);
+    return own ? prepareOwn(this, own, piece, options) : EngineStatement.prepare(this, piece, options);
+  }
+
+  async beginTransaction(): Promise<string> {
+    return this.sql.beginTransaction().id;
+  }
+
+  endTransaction(id: string, action: "commit" | "rollback"): Promise<void> {
+    return this.sql.endTransaction(id, action);
+  }
+
+  async ingest(options: IngestOptions, schema: Uint8Array): Promise<IngestStream> {
+    const request = {
+      target: await this.#ingestTarget(options),
+      temporary: options.temporary,
+      ifNotExists: options.ifNotExists,
+      ifExists: options.ifExists,
+      direct: options.options["eider.ingest"] === "direct",
+      transaction: this.sql.transactionFor(options.transaction),
+    };
+    return BulkIngest.open(this.services, this.sql, request, schema, this.id);
+  }
+
+  async #ingestTarget(options: IngestOptions): Promise<{ schema: string; table: string }> {
+    const { catalog, schema, table, temporary } = options;
+    if (table === "") throw new EiderError("request_invalid", "the ingest names no target table");
+    if (temporary) {
+      const isTemp = (catalog ?? "temp") === "temp" && (schema ?? "main") === "main";
+      if (!isTemp)
+        throw new EiderError(
+          "request_invalid",
+          "a temporary table has no catalog or schema of its own; leave them out",
+        );
+      return { schema: "main", table };
+    }
+    if (catalog !== undefined && catalog !== "" && catalog !== LAKE) {
+      throw new EiderError("not_found", `catalog ${catalog} does not exist; tables are in catalog ${LAKE}`);
+    }
+    return targetOf([schema || (await this.#currentSchema()), table], this.services.names);
+  }
+
+  async put(path: readonly string[], schema: Uint8Array): Promise<PutStream> {
+    return PathPut.open(this.services, targetOf(path, this.services.names), schema, this.id);
+  }
+
+  async metadata(command: string, request: Readonly<Record<string, unknown>>): Promise<RowStream> {
+    const transaction = this.sql.transactionFor();
+    const keysOf = async (schema: string, table: string) =>
+      (await this.services.lake.describe({ schema, table }))?.primaryKey ?? [];
+    const defaultSchema = await this.#currentSchema();
+    const answer = await this.sql.onSlot(transaction?.hasBegun ? transaction : undefined, (slot) =>
+      answerMetadata(slot.connection, command, request, keysOf, defaultSchema),
+    );
+    if (!answer) throw new EiderError("not_implemented", `${command} is not supported`);
+    return frameRows(encodeSchema(answer.schema), encodeTable(answer.schema, answer.columns));
+  }
+
+  async getOptions(): Promise<Readonly<Record<string, SessionOptionValue>>> {
+    const [current] = await this.#onHome("SELECT current_database() AS catalog, current_schema() AS schema");
+    return {
+      catalog: String(current?.["catalog"]),
+      schema: String(current?.["schema"]),
+      eider_read_consistency: this.consistency,
+    };
+  }
+
+  async setOptions(
+    options: Readonly<Record<string, SessionOptionValue | undefined>>,
+  ): Promise<Readonly<Record<string, "invalid_name" | "invalid_value" | "error">>> {
+    const errors: Record<string, "invalid_name" | "invalid_value" | "error"> = {};
+    for (const [name, value] of Object.entries(options)) {
+      if (name === "catalog" || name === "schema") {
+        if (value === undefined) await this.#use(LAKE, this.services.names.targetSchema);
+        else if (typeof value !== "string") errors[name] = "invalid_value";
+        else if (name === "catalog") await this.#use(value, value === LAKE ? this.services.names.targetSchema : "main");
+        else await this.#use(undefined, value);
+      } else if (name === "eider_read_consistency") {
+        const found = ["session", "strong", "eventual"].includes(String(value ?? "session"));
+        if (found) this.consistency = String(value ?? "session") as Consistency;
+        else errors[name] = "invalid_value";
+      } else {
+        errors[name] = "invalid_name";
+      }
+    }
+    return errors;
+  }
+
+  async #use(catalog: string | undefined, schema: string): Promise<void> {
+    const [current] = await this.#onHome("SELECT current_database() AS catalog");
+    const database = catalog ?? String(current?.["catalog"]);
+    const found = await this.#onHome(
+      "SELECT 1 FROM duckdb_schemas() WHERE database_name = $database AND schema_name = $schema",
+      { database, schema },
+    );
+    if (found.length === 0) throw new EiderError("not_found", `schema ${database}.${schema} does not exist`);
+    const sql = `USE ${qualifiedName(database, schema)}`;
+    const { home } = this.sql.slots;
+    await home.exclusive(() => home.connection.run(sql));
+    await this.sql.slots.remember(sql, home);
+  }
+
+  async #currentSchema(): Promise<string> {
+    const [current] = await this.#onHome("SELECT current_database() AS catalog, current_schema() AS schema");
+    return current?.["catalog"] === LAKE ? String(current["schema"]) : this.services.names.targetSchema;
+  }
+
+  #onHome(sql: string, values: Record<string, string> = {}): Promise<Array<Record<string, unknown>>> {
+    const { home } = this.sql.slots;
+    return home.exclusive(() => home.connection.rows(sql, values));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.sql[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,65 @@
+import { refuseUnstorable } from "../arrow/types.ts";
+import type { Column } from "../base/table.ts";
+import type { Connection, Database } from "../duck/database.ts";
+import type { CreateTable } from "../query/own-statement.ts";
+import { TokenCursor, tokenize } from "../query/tokens.ts";
+
+/** What a CREATE TABLE says, read back from DuckDB after it made the table in a scratch database. */
+export interface TableDefinition {
+  readonly columns: readonly Column[];
+  readonly primaryKey: readonly string[];
+}
+
+/** DuckLake refuses keys in DDL: DuckDB itself parses the statement in memory, and is asked what it understood. */
+export async function readDefinition(scratch: Database, statement: CreateTable): Promise<TableDefinition> {
+  using connection = await scratch.connect();
+  const table = "eider_definition";
+  await connection.run(`CREATE TEMP TABLE ${table} ${statement.sql.slice(statement.nameEnd)}`);
+  try {
+    const columns = await connection.rows(
+      `SELECT column_name, data_type, is_nullable, column_default FROM duckdb_columns()
+        WHERE database_name = 'temp' AND table_name = '${table}' ORDER BY column_index`,
+    );
+    const [key] = await connection.rows(
+      `SELECT to_json(constraint_column_names)::VARCHAR AS names FROM duckdb_constraints()
+        WHERE database_name = 'temp' AND table_name = '${table}' AND constraint_type = 'PRIMARY KEY'`,
+    );
+    const primaryKey = key ? (JSON.parse(String(key["names"])) as string[]) : [];
+    return {
+      columns: columns.map((column) => ({
+        name: String(column["column_name"]),
+        type: String(column["data_type"]),
+        nullable: column["is_nullable"] === true,
+        ...(column["column_default"] === null ? {} : { default: String(column["column_default"]) }),
+      })),
+      primaryKey,
+    };
+  } finally {
+    await connection.run(`DROP TABLE ${table}`);
+  }
+}
+
+/** The query of `CREATE TABLE … AS query`, or undefined when the statement lists columns. */
+export function createdAs(statement: CreateTable): string | undefined {
+  const rest = statement.sql.slice(statement.nameEnd);
+  const cursor = new TokenCursor(tokenize(rest));
+  cursor.nameList(rest);
+  if (!cursor.words("as")) return undefined;
+  return rest.slice(cursor.offset).replace(/\bwith\s+(no\s+)?data\s*$/i, "");
+}
+
+/**
+ * Refuses a CREATE TABLE AS whose result has types that the lake would store wrongly or die of: the rows are written by
+ * the statement itself, so this must be known before it runs.
+ */
+export async function refuseUnstorableResult(connection: Connection, query: string): Promise<void> {
+  let described: Array<Record<string, unknown>>;
+  try {
+    described = await connection.rows(`DESCRIBE ${query}`);
+  } catch {
+    return; // The CREATE itself reports what is wrong, with positions in the user's own text.
+  }
+  for (const row of described) {
+    refuseUnstorable({ name: String(row["column_name"]), type: String(row["column_type"]), nullable: true });
+  }
+}

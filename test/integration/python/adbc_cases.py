@@ -1,0 +1,303 @@
+"""The Python DB-API of the stock ADBC Flight SQL driver."""
+
+import datetime
+import decimal
+
+import adbc_driver_flightsql.dbapi as flight_sql
+import adbc_driver_manager
+import pyarrow as pa
+
+
+def connect(server, **options):
+    return flight_sql.connect(server["uri"], **options)
+
+
+def raises(error, call, *words):
+    try:
+        call()
+    except error as caught:
+        for word in words:
+            assert word in str(caught), f"{word!r} is not in {caught}"
+        return caught
+    raise AssertionError(f"no {error.__name__} was raised")
+
+
+def scalar(cursor, sql, *parameters):
+    cursor.execute(sql, *parameters)
+    return cursor.fetchone()[0]
+
+
+def case_select_and_fetch(server):
+    with connect(server) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 42 AS answer, 'x' AS text, NULL AS nothing")
+        assert [column[0] for column in cursor.description] == ["answer", "text", "nothing"]
+        assert cursor.fetchall() == [(42, "x", None)]
+        cursor.execute("SELECT i FROM range(100000) t(i)")
+        table = cursor.fetch_arrow_table()
+        assert table.num_rows == 100_000 and sum(table["i"].to_pylist()) == 4_999_950_000
+
+
+def case_parameters(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT ? + 1 AS a, ? AS b", (41, "x"))
+        assert cursor.fetchall() == [(42, "x")]
+        cursor.execute("SELECT ? IS NULL", (None,))
+        assert cursor.fetchone() == (True,)
+
+
+def case_ddl_dml_with_autocommit(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE auto (id BIGINT, name VARCHAR)")
+        cursor.execute("INSERT INTO auto VALUES (1, 'a'), (2, NULL)")
+        assert cursor.rowcount == 2, cursor.rowcount
+        cursor.executemany("INSERT INTO auto VALUES (?, ?)", [(3, "c"), (4, None), (5, "e")])
+        cursor.execute("UPDATE auto SET name = 'z' WHERE id = 2")
+        cursor.execute("DELETE FROM auto WHERE id = 1")
+        cursor.execute("SELECT * FROM auto ORDER BY id")
+        assert cursor.fetchall() == [(2, "z"), (3, "c"), (4, None), (5, "e")]
+        cursor.execute("DROP TABLE auto")
+        raises(adbc_driver_manager.Error, lambda: cursor.execute("SELECT * FROM auto"), "auto")
+
+
+def case_transactions(server):
+    with connect(server) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE tx (id BIGINT)")
+        connection.commit()
+        cursor.execute("INSERT INTO tx VALUES (1)")
+        connection.rollback()
+        assert scalar(cursor, "SELECT count(*) FROM tx") == 0
+        cursor.execute("INSERT INTO tx VALUES (2)")
+        connection.commit()
+        with connect(server) as other, other.cursor() as reader:
+            assert scalar(reader, "SELECT sum(id) FROM tx") == 2
+
+
+def case_rollback_covers_ingest(server):
+    with connect(server) as connection, connection.cursor() as cursor:
+        cursor.adbc_ingest("tx_ingest", pa.table({"id": [1, 2, 3]}), mode="create")
+        connection.commit()
+        cursor.adbc_ingest("tx_ingest", pa.table({"id": [4]}), mode="append")
+        assert scalar(cursor, "SELECT count(*) FROM tx_ingest") == 4
+        connection.rollback()
+        assert scalar(cursor, "SELECT count(*) FROM tx_ingest") == 3
+
+
+def case_ingest_modes(server):
+    table = pa.table({"id": pa.array([1, 2, 3], pa.int64()), "name": ["a", None, "c"]})
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        raises(adbc_driver_manager.Error, lambda: cursor.adbc_ingest("modes", table, mode="append"), "modes")
+        assert cursor.adbc_ingest("modes", table, mode="create") == 3
+        raises(adbc_driver_manager.Error, lambda: cursor.adbc_ingest("modes", table, mode="create"), "already exists")
+        assert cursor.adbc_ingest("modes", table, mode="append") == 3
+        assert cursor.adbc_ingest("modes", table, mode="create_append") == 3
+        assert scalar(cursor, "SELECT count(*) FROM modes") == 9
+        assert cursor.adbc_ingest("modes", table.slice(0, 1), mode="replace") == 1
+        cursor.execute("SELECT * FROM modes")
+        assert cursor.fetchall() == [(1, "a")]
+        other = pa.table({"id": ["text"], "extra": [1]})
+        raises(adbc_driver_manager.Error, lambda: cursor.adbc_ingest("modes", other, mode="append"))
+        assert cursor.adbc_ingest("modes_new", table, mode="create_append") == 3
+        assert scalar(cursor, "SELECT count(*) FROM modes_new") == 3
+
+
+def case_ingest_sees_own_writes_at_once(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.adbc_ingest("own_writes", pa.table({"id": [0]}), mode="create")
+        cursor.execute("CREATE VIEW own_writes_view AS SELECT * FROM own_writes")
+        for n in range(1, 6):
+            cursor.adbc_ingest("own_writes", pa.table({"id": [n]}), mode="append")
+            assert scalar(cursor, "SELECT count(*) FROM own_writes_view") == n + 1
+
+
+def case_failed_ingest_leaves_nothing(server):
+    def broken():
+        yield pa.record_batch({"id": [1, 2]})
+        raise RuntimeError("the client broke down")
+
+    schema = pa.schema([("id", pa.int64())])
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        reader = pa.RecordBatchReader.from_batches(schema, broken())
+        raises(Exception, lambda: cursor.adbc_ingest("never", reader, mode="create"))
+        raises(adbc_driver_manager.Error, lambda: cursor.execute("SELECT * FROM never"))
+        cursor.adbc_ingest("kept", pa.table({"id": [7]}), mode="create")
+        reader = pa.RecordBatchReader.from_batches(schema, broken())
+        raises(Exception, lambda: cursor.adbc_ingest("kept", reader, mode="replace"))
+        assert scalar(cursor, "SELECT sum(id) FROM kept") == 7
+
+
+def case_big_ingest_round_trip(server):
+    count = 300_000
+    table = pa.table(
+        {
+            "id": pa.array(range(count), pa.int64()),
+            "text": [f"row number {i} of many" if i % 3 else None for i in range(count)],
+            "small": [f"{i % 1000}" for i in range(count)],
+            "value": pa.array([i / 7 for i in range(count)], pa.float64()),
+            "flag": [i % 2 == 0 for i in range(count)],
+        }
+    )
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        assert cursor.adbc_ingest("big", table, mode="create") == count
+        cursor.execute("SELECT * FROM big ORDER BY id")
+        assert cursor.fetch_arrow_table().cast(table.schema).equals(table)
+
+
+def case_types_round_trip(server):
+    day = datetime.date(2026, 2, 28)
+    table = pa.table(
+        {
+            "i8": pa.array([1, None, -128], pa.int8()),
+            "u64": pa.array([2**64 - 1, None, 0], pa.uint64()),
+            "f16": pa.array([1.5, None, -2.0], pa.float16()),
+            "dec": pa.array([decimal.Decimal("123.45"), None, decimal.Decimal("-0.01")], pa.decimal128(10, 2)),
+            "wide": pa.array([decimal.Decimal(10**30), None, decimal.Decimal(-5)], pa.decimal128(38, 0)),
+            "large": pa.array(["ä" * 100, None, ""], pa.large_string()),
+            "view": pa.array(["short", None, "a string view beyond twelve bytes"], pa.string_view()),
+            "blob": pa.array([b"\x00\x01", None, b""], pa.binary()),
+            "fixed": pa.array([b"abcd", None, b"\x00\x00\x00\x00"], pa.binary(4)),
+            "date": pa.array([day, None, datetime.date(1, 1, 1)], pa.date32()),
+            "time": pa.array([datetime.time(1, 2, 3), None, datetime.time(23, 59, 59, 999999)], pa.time64("us")),
+            "ts_s": pa.array([0, None, 10**9], pa.timestamp("s")),
+            "ts_ms": pa.array([0, None, 10**12], pa.timestamp("ms")),
+            "ts_us": pa.array([0, None, 10**15], pa.timestamp("us")),
+            "ts_ns": pa.array([0, None, 10**18 + 1], pa.timestamp("ns")),
+            "ts_tz": pa.array([0, None, 10**15], pa.timestamp("us", "Europe/Berlin")),
+            "list": pa.array([[1, None, 3], None, []], pa.list_(pa.int32())),
+            "fsl": pa.array([[1.0, 2.0], None, [3.0, None]], pa.list_(pa.float64(), 2)),
+            "struct": pa.array([{"a": 1, "b": ["x", None]}, None, {"a": None, "b": None}],
+                               pa.struct([("a", pa.int32()), ("b", pa.list_(pa.string()))])),
+            "map": pa.array([[("k", 1), ("l", None)], None, []], pa.map_(pa.string(), pa.int64())),
+            "dict": pa.array(["x", None, "y"]).dictionary_encode(),
+        }
+    )
+    plain = {"f16": pa.float32(), "large": pa.string(), "view": pa.string(), "fixed": pa.binary(), "dict": pa.string(),
+             "ts_tz": pa.timestamp("us", "UTC"), "fsl": pa.list_(pa.float64())}
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.adbc_ingest("types", table, mode="create")
+        cursor.execute("SELECT * FROM types")
+        found = cursor.fetch_arrow_table()
+        for name in table.column_names:
+            want = table[name]
+            if name == "fixed" or name == "fsl":
+                assert found[name].to_pylist() == want.to_pylist(), name
+                continue
+            if name in plain:
+                want = want.cast(plain[name])
+            assert found[name].to_pylist() == want.to_pylist(), (name, found[name], want)
+
+
+def case_unstorable_types_are_refused_by_name(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        for sql in (
+            "CREATE TABLE bad (big HUGEINT)",
+            "CREATE TABLE bad (t TIME_NS)",
+            "CREATE TABLE bad AS SELECT 1::HUGEINT AS big",
+            "CREATE TABLE bad (a INTEGER, nested STRUCT(big UHUGEINT)[])",
+        ):
+            raises(adbc_driver_manager.Error, lambda sql=sql: cursor.execute(sql))
+        nanos = pa.table({"clock": pa.array([1], pa.time64("ns"))})
+        raises(adbc_driver_manager.Error, lambda: cursor.adbc_ingest("bad", nanos, mode="create"), "clock")
+        raises(adbc_driver_manager.Error, lambda: cursor.execute("SELECT * FROM bad"))
+
+
+def case_two_cursors_do_not_cut_each_other(server):
+    with connect(server, autocommit=True) as connection:
+        with connection.cursor() as first, connection.cursor() as second:
+            first.execute("SELECT i FROM range(2000000) t(i)")
+            reader = first.fetch_record_batch()
+            count = reader.read_next_batch().num_rows
+            assert scalar(second, "SELECT 42") == 42
+            for batch in reader:
+                count += batch.num_rows
+            assert count == 2_000_000, count
+
+
+def case_two_cursors_in_a_transaction(server):
+    with connect(server) as connection:
+        with connection.cursor() as first, connection.cursor() as second:
+            first.execute("SELECT i FROM range(500000) t(i)")
+            reader = first.fetch_record_batch()
+            count = reader.read_next_batch().num_rows
+            assert scalar(second, "SELECT 42") == 42
+            count += sum(batch.num_rows for batch in reader)
+            assert count == 500_000, count
+
+
+def case_queue_insert(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE queued (id BIGINT PRIMARY KEY, name VARCHAR, at TIMESTAMP)")
+        cursor.execute("INSERT INTO duckling_queue.queued VALUES (1, 'a', '2026-01-01'), (2, 'b', NULL)")
+        assert cursor.rowcount == 2, cursor.rowcount
+        cursor.executemany("INSERT INTO duckling_queue.queued (id, name) VALUES (?, ?)", [(2, "new"), (3, None)])
+        cursor.execute("INSERT INTO duckling_queue.queued BY NAME SELECT 'four' AS name, 4 AS id")
+        cursor.execute("CALL duckling_queue_flush('main.queued')")
+        cursor.execute("PRAGMA duckling_queue.flush")
+        cursor.execute("SELECT id, name FROM queued ORDER BY id")
+        assert cursor.fetchall() == [(1, "a"), (2, "new"), (3, None), (4, "four")]
+        raises(adbc_driver_manager.Error, lambda: cursor.execute("INSERT INTO duckling_queue.queued (id) VALUES (1, 2)"))
+        raises(adbc_driver_manager.Error, lambda: cursor.execute("INSERT INTO duckling_queue.queued (name) VALUES ('x')"), "id")
+
+
+def case_primary_key(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE keyed (a INTEGER, b VARCHAR, v DOUBLE DEFAULT 1.5, PRIMARY KEY (a, b))")
+        table = pa.table({"a": pa.array([1, 1, 1], pa.int32()), "b": ["x", "x", "y"], "v": [1.0, 2.0, 3.0]})
+        cursor.adbc_ingest("keyed", table, mode="append")
+        cursor.adbc_ingest("keyed", pa.table({"a": pa.array([1], pa.int32()), "b": ["y"], "v": [9.0]}), mode="append")
+        cursor.execute("SELECT * FROM keyed ORDER BY ALL")
+        assert cursor.fetchall() == [(1, "x", 2.0), (1, "y", 9.0)]
+        nulls = pa.table({"a": pa.array([None], pa.int32()), "b": ["x"], "v": [1.0]})
+        raises(adbc_driver_manager.Error, lambda: cursor.adbc_ingest("keyed", nulls, mode="append"), "a")
+        cursor.execute("CREATE TABLE later (id BIGINT, v BIGINT)")
+        cursor.execute("INSERT INTO later VALUES (1, 1), (2, 2)")
+        cursor.execute("CALL eider_set_primary_key('later', ['id'])")
+        cursor.adbc_ingest("later", pa.table({"id": [2, 3], "v": [20, 30]}), mode="append")
+        cursor.execute("SELECT * FROM later ORDER BY id")
+        assert cursor.fetchall() == [(1, 1), (2, 20), (3, 30)]
+
+
+def case_system_functions(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.adbc_ingest("shown", pa.table({"id": [1]}), mode="create")
+        cursor.execute("SELECT * FROM eider_buffers() WHERE table_name = 'shown'")
+        assert cursor.fetchall()[0][:2] == ("main", "shown")
+        cursor.execute("CALL duckling_queue_flush('shown')")
+        assert scalar(cursor, "SELECT count(*) FROM eider_flushes() WHERE table_name = 'shown' AND error IS NULL") >= 1
+
+
+def case_read_consistency(server):
+    with connect(server, autocommit=True) as writer, connect(server, autocommit=True) as reader:
+        with writer.cursor() as write, reader.cursor() as read:
+            write.adbc_ingest("consistent", pa.table({"id": [1]}), mode="create")
+            write.adbc_ingest("consistent", pa.table({"id": [2]}), mode="append")
+            read.execute("SET eider_read_consistency = 'strong'")
+            assert scalar(read, "SELECT count(*) FROM consistent") == 2
+            raises(adbc_driver_manager.Error, lambda: read.execute("SET eider_read_consistency = 'perhaps'"), "session")
+
+
+def case_errors_keep_duckdbs_text(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        raises(adbc_driver_manager.ProgrammingError, lambda: cursor.execute("SELEC 1"), "Parser Error", "SELEC")
+        raises(adbc_driver_manager.Error, lambda: cursor.execute("SELECT 'x'::INTEGER"), "Conversion Error")
+        raises(adbc_driver_manager.Error, lambda: cursor.execute(""))
+        raises(adbc_driver_manager.Error, lambda: cursor.execute("-- nothing"))
+
+
+def case_scripts(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE script (id BIGINT); INSERT INTO script VALUES (1), (2); SELECT sum(id) FROM script")
+        assert cursor.fetchall() == [(3,)]
+
+
+def case_metadata(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE seen (id BIGINT NOT NULL, price DECIMAL(10, 2))")
+        info = connection.adbc_get_info()
+        assert "eider" in info["vendor_name"].lower(), info
+        assert connection.adbc_get_table_schema("seen") == pa.schema(
+            [pa.field("id", pa.int64(), nullable=False), pa.field("price", pa.decimal128(10, 2))]
+        ) or [field.name for field in connection.adbc_get_table_schema("seen")] == ["id", "price"]
+        objects = connection.adbc_get_objects(depth="tables").read_all().to_pylist()
+        catalogs = [catalog["catalog_name"] for catalog in objects]
+        assert catalogs == ["lake"], catalogs
+        assert "TABLE" in connection.adbc_get_table_types()

@@ -1,0 +1,30 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { Database } from "../../../src/duck/database.ts";
+import { tempDir } from "../../support/temp-dir.ts";
+
+test("a file is attached once in this thread, and again after it was detached", async () => {
+  await using dir = tempDir();
+  const path = join(dir.path, "a.db");
+  await using one = await Database.open();
+  await using two = await Database.open();
+  using first = await one.connect();
+  using second = await two.connect();
+  await one.attachFile(first, path, "a");
+  await expect(two.attachFile(second, path, "b")).rejects.toThrow("already attached as a");
+  await one.detachFile(first, path, "a");
+  await two.attachFile(second, path, "b", "READ_ONLY");
+  await expect(second.run("CREATE TABLE b.t (i INTEGER)")).rejects.toThrow(/read-only/);
+});
+
+test("a transaction rolls back when its body fails, and the connection stays usable", async () => {
+  await using database = await Database.open();
+  using connection = await database.connect();
+  await connection.run("CREATE TABLE t (i INTEGER PRIMARY KEY)");
+  const twice = connection.transaction(async () => {
+    await connection.run("INSERT INTO t VALUES (1)");
+    await connection.run("INSERT INTO t VALUES (1)");
+  });
+  await expect(twice).rejects.toMatchObject({ code: "constraint_violated" });
+  expect(await connection.rows("SELECT count(*)::INTEGER AS n FROM t")).toEqual([{ n: 0 }]);
+});

@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import type { BufferView } from "../../../src/buffer/types.ts";
+import { backoffMs } from "../../../src/flush/backoff.ts";
+import { dueReason } from "../../../src/flush/triggers.ts";
+
+const LIMITS = { maxRows: 100, maxBytes: 1_000, maxAgeMs: 5_000 };
+const NOW_MS = 50_000;
+
+const view = (openRows: number, openBytes: number, openSinceMs: number | undefined): BufferView => ({
+  target: { schema: "main", table: "t" },
+  openRows,
+  openBytes,
+  openSinceMs,
+  sealedSegments: 0,
+  sealedRows: 0,
+  sealedBytes: 0,
+  oldestMs: openSinceMs,
+  diskBytes: 0,
+  lastSeq: openRows,
+});
+
+describe("dueReason", () => {
+  it.each([
+    [view(0, 0, undefined), undefined],
+    [view(99, 999, NOW_MS - 4_999), undefined],
+    [view(100, 0, NOW_MS), "rows"],
+    [view(1, 1_000, NOW_MS), "bytes"],
+    [view(1, 1, NOW_MS - 5_000), "age"],
+    [view(100, 1_000, 0), "rows"],
+    [view(1, 1, NOW_MS + 60_000), undefined],
+  ])("case %#", (buffer, reason) => {
+    expect(dueReason(buffer, NOW_MS, LIMITS)).toBe(reason);
+  });
+
+  it("an age without bound never seals", () => {
+    expect(dueReason(view(1, 1, 0), NOW_MS, { ...LIMITS, maxAgeMs: Number.POSITIVE_INFINITY })).toBeUndefined();
+  });
+});
+
+describe("backoffMs", () => {
+  it("doubles from one second to one minute, less up to a half", () => {
+    expect([1, 2, 3, 7, 40].map((count) => backoffMs(count, () => 1))).toEqual([1_000, 2_000, 4_000, 60_000, 60_000]);
+    expect(backoffMs(1, () => 0)).toBe(500);
+    expect(backoffMs(100, () => 0)).toBe(30_000);
+  });
+});

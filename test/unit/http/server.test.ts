@@ -1,0 +1,169 @@
+import { describe, expect, onTestFinished, test } from "vitest";
+import { EiderError } from "../../../src/errors.ts";
+import { HealthProbe } from "../../../src/http/health.ts";
+import { type HttpOptions, HttpServer } from "../../../src/http/server.ts";
+import { createLog } from "../../../src/observe/log.ts";
+import { createMetrics } from "../../../src/observe/metrics.ts";
+
+async function open(overrides: Partial<HttpOptions> = {}) {
+  const server = await HttpServer.open({
+    host: "127.0.0.1",
+    port: 0,
+    log: createLog({ level: "silent", isTerminal: false }),
+    metrics: createMetrics(),
+    probe: async () => {},
+    notReady: () => [],
+    flush: async (table) => ({ table: table ?? "all" }),
+    ...overrides,
+  });
+  onTestFinished(() => server[Symbol.asyncDispose]());
+  const call = async (path: string, init?: RequestInit) => {
+    const response = await fetch(`http://127.0.0.1:${server.port}${path}`, init);
+    const text = await response.text();
+    const isJson = response.headers.get("content-type")?.includes("json") === true;
+    return { status: response.status, text, body: isJson ? JSON.parse(text) : undefined, response };
+  };
+  return { server, call };
+}
+
+describe("GET /health", () => {
+  test("asks the database", async () => {
+    const { call } = await open();
+    expect(await call("/health")).toMatchObject({ status: 200, body: { status: "ok", db_connected: true } });
+  });
+
+  test("is 503 when the database does not answer", async () => {
+    const { call } = await open({
+      probe: async () => {
+        throw new Error("instance is gone");
+      },
+    });
+    expect(await call("/health")).toMatchObject({
+      status: 503,
+      body: { status: "error", db_connected: false, error: "instance is gone" },
+    });
+  });
+});
+
+describe("HealthProbe", () => {
+  test("a probe that hangs fails at the timeout and is not started twice", async () => {
+    let nowMs = 0;
+    let started = 0;
+    let release = () => {};
+    const probe = () => {
+      started++;
+      return new Promise<void>((resolve) => {
+        release = resolve;
+      });
+    };
+    const health = new HealthProbe({ probe, now: () => nowMs, timeoutMs: 5, freshMs: 1 });
+    expect(await health.check()).toContain("did not answer");
+    nowMs = 6;
+    expect(await health.check()).toContain("did not answer");
+    expect(started).toBe(1);
+    release();
+    await expect.poll(() => health.check()).toBeUndefined();
+    expect(started).toBe(1);
+  });
+
+  test("a success is believed for a while, then asked again", async () => {
+    let nowMs = 0;
+    let started = 0;
+    const probe = async () => {
+      started++;
+    };
+    const health = new HealthProbe({ probe, now: () => nowMs });
+    await health.check();
+    nowMs = 900;
+    await health.check();
+    expect(started).toBe(1);
+    nowMs = 1_100;
+    expect(await health.check()).toBeUndefined();
+    expect(started).toBe(2);
+  });
+});
+
+test("GET /ready tells why not", async () => {
+  const reasons = ["recovering segments"];
+  const { call } = await open({ notReady: () => reasons });
+  expect(await call("/ready")).toMatchObject({ status: 503, body: { status: "not_ready", reasons } });
+  reasons.pop();
+  expect(await call("/ready")).toMatchObject({ status: 200, body: { status: "ready", reasons: [] } });
+});
+
+test("GET /metrics is Prometheus' text and counts requests by route, not by address", async () => {
+  const { call } = await open();
+  await call("/nonsense/1");
+  await call("/ready?x=1");
+  const { status, text, response } = await call("/metrics");
+  expect(status).toBe(200);
+  expect(response.headers.get("content-type")).toMatch(/^text\/plain; version=0\.0\.4/);
+  expect(text).toContain('eider_http_requests_total{route="none",code="404"} 1');
+  expect(text).toContain('eider_http_requests_total{route="/ready",code="200"} 1');
+});
+
+describe("POST /flush", () => {
+  test("without a body flushes all, with one the table, whatever the content type", async () => {
+    const { call } = await open();
+    expect(await call("/flush", { method: "POST" })).toMatchObject({
+      status: 200,
+      body: { status: "ok", table: "all" },
+    });
+    const body = JSON.stringify({ table: "main.t" });
+    expect((await call("/flush", { method: "POST", body })).body).toEqual({ status: "ok", table: "main.t" });
+    const headers = { "content-type": "application/json" };
+    expect((await call("/flush", { method: "POST", body, headers })).body).toEqual({ status: "ok", table: "main.t" });
+    expect((await call("/flush", { method: "POST", body: "", headers })).body).toEqual({ status: "ok", table: "all" });
+  });
+
+  test.each([
+    ["{", "not JSON"],
+    ["[1]", "must be a JSON object"],
+    ['{"tabel":"t"}', "unknown field `tabel`"],
+    ['{"table":7}', "`table` must be a name"],
+  ])("refuses %s", async (body, message) => {
+    const { call } = await open();
+    const { status, body: answer } = await call("/flush", { method: "POST", body });
+    expect(status).toBe(400);
+    expect(answer.error).toMatchObject({ code: "request_invalid", retryable: false });
+    expect(answer.error.message).toContain(message);
+  });
+
+  test("answers an error with its own status, and an unknown one without its text", async () => {
+    const errors: Error[] = [
+      new EiderError("table_not_found", "table main.t does not exist"),
+      new Error("secret text"),
+    ];
+    const { call } = await open({
+      flush: async () => {
+        throw errors.shift();
+      },
+    });
+    const known = await call("/flush", { method: "POST" });
+    expect([known.status, known.body.error.code]).toEqual([404, "table_not_found"]);
+    const unknown = await call("/flush", { method: "POST" });
+    expect([unknown.status, unknown.body.error.code]).toEqual([500, "internal"]);
+    expect(unknown.text).not.toContain("secret text");
+  });
+
+  test("refuses a body beyond the limit", async () => {
+    const { call } = await open();
+    const { status } = await call("/flush", { method: "POST", body: JSON.stringify({ table: "x".repeat(2 ** 20) }) });
+    expect(status).toBe(429);
+  });
+});
+
+test("a port that is taken is a config error that names it", async () => {
+  const { server } = await open();
+  await expect(open({ port: server.port })).rejects.toMatchObject({
+    code: "config_invalid",
+    message: expect.stringContaining(`HTTP cannot listen on 127.0.0.1:${server.port}`),
+  });
+});
+
+test("closing ends idle connections at once", async () => {
+  const { server, call } = await open();
+  await call("/ready");
+  await server[Symbol.asyncDispose]();
+  await expect(call("/ready")).rejects.toThrow();
+});
