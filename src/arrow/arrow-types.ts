@@ -6,11 +6,9 @@ import {
   type Duration,
   type Field,
   type FixedSizeBinary,
-  type FixedSizeList,
   type Float,
   type Int,
   type Interval,
-  type List,
   type Map_,
   type Struct,
   type Time,
@@ -192,8 +190,7 @@ const ROWS: Readonly<Partial<Record<Type, ArrowRow>>> = {
 
 /** The field of a dictionary's values: same name and metadata, so that an extension type applies to them. */
 export function valueFieldOf(field: Field): Field {
-  const copy = field.clone({ type: (field.type as Dictionary).dictionary });
-  return copy;
+  return field.clone({ type: (field.type as Dictionary).dictionary });
 }
 
 export function arrowRowOf(field: Field, path: string): ArrowRow {

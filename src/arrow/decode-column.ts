@@ -102,9 +102,7 @@ function decodeFixed(plan: ColumnPlan, body: BodyReader): ColumnView {
   const rows = takeRowsHeader(plan, body);
   const data = body.takeBuffer(plan.path, rows.length * plan.width);
   const column = fixedColumn(rows, plan.width, data);
-  if (!plan.convert) return column;
-  body.reserve(rows.length * 16, plan.path);
-  return plan.convert(column);
+  return plan.convert ? plan.convert(column) : column;
 }
 
 /** An empty column may leave its offsets out altogether. */
@@ -199,7 +197,6 @@ function decodeIndices(plan: ColumnPlan, body: BodyReader, dictionaries: Diction
   const { id, isSigned } = plan.dictionary ?? { id: -1, isSigned: true };
   const values = dictionaries.get(id);
   const bare = fixedColumn(rows, plan.width, bytes);
-  body.reserve(rows.length * 4, plan.path);
   const indices = new Int32Array(rows.length).fill(-1);
   for (let row = 0; row < rows.length; row++) {
     if (isNull(bare, row)) continue;

@@ -1,4 +1,4 @@
-import type { Dictionary, Field, FixedSizeList, Schema } from "apache-arrow";
+import { type Dictionary, type Field, type FixedSizeList, type Schema, Type } from "apache-arrow";
 import { EiderError } from "../errors.ts";
 import { arrowRowOf, duckTypeAt, type Layout, valueFieldOf } from "./arrow-types.ts";
 import type { Converter } from "./convert.ts";
@@ -37,7 +37,7 @@ export function planSchema(schema: Schema): SchemaPlan {
       width: row.layout === "dictionary" ? (type as Dictionary).indices.bitWidth / 8 : (row.width?.(type) ?? 0),
       convert: row.convert?.(field),
       isText: row.isText ?? false,
-      isMap: duckTypeAt(field, path).startsWith("MAP(") && row.layout === "list",
+      isMap: field.typeId === Type.Map,
       listSize: row.layout === "fixed-list" ? (type as FixedSizeList).listSize : 0,
       children: children.map((child) => plan(child, `${path}.${child.name}`)),
       dictionary: row.layout === "dictionary" ? planDictionary(field, path) : undefined,
@@ -58,5 +58,6 @@ export function planSchema(schema: Schema): SchemaPlan {
     dictionaries.set(id, values);
     return { id, isSigned: indices.isSigned, values };
   };
+  for (const field of schema.fields) duckTypeAt(field, field.name);
   return { columns: schema.fields.map((field) => plan(field, field.name)), dictionaries };
 }

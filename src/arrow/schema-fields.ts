@@ -70,7 +70,7 @@ const TYPES: Readonly<Record<number, TypeReader>> = {
   8: (t, _c, path) => new Date_(oneOf(t.int16(0, 1), [0, 1], "unit", path)),
   9: (t, _c, path) => {
     const unit = oneOf(t.int16(0, 1), UNITS, "unit", path);
-    return new Time(unit, oneOf(t.int32(1, 32), [unit < 2 ? 32 : 64], "bit width", path));
+    return new Time(unit, oneOf(t.int32(1, 32), [unit < 2 ? 32 : 64], "bit width", path) as 32 | 64);
   },
   10: (t, _c, path) => new Timestamp(oneOf(t.int16(0), UNITS, "unit", path), t.string(1) ?? null),
   11: (t, _c, path) => new Interval(oneOf(t.int16(0), [0, 1, 2], "unit", path)),

@@ -59,7 +59,7 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   ROW: "STRUCT",
 };
 
-const TOKEN = /\s*(?:"((?:[^"]|"")*)"|'((?:[^']|'')*)'|([A-Za-z_][\w$]*|[^\x00-\x7f]+|-?\d+)|([()[\],]))/uy;
+const TOKEN = /\s*(?:"((?:[^"]|"")*)"|'((?:[^']|'')*)'|([\p{L}_][\p{L}\p{N}_$]*|-?\d+)|([()[\],]))/uy;
 
 interface Token {
   readonly kind: "name" | "text" | "word" | "sign" | "end";
@@ -105,8 +105,7 @@ class TypeParser {
     if (words.length === 0) throw this.#error();
     const spelled = words.join(" ").toUpperCase();
     const name = SYNONYMS[spelled] ?? spelled;
-    if (!this.#skip("("))
-      return { name: spelled === NULL_TYPE ? NULL_TYPE : name, args: defaultArgs(name), children: [] };
+    if (!this.#skip("(")) return { name, args: defaultArgs(name), children: [] };
     if (name === "STRUCT" || name === "UNION") return { name, args: [], children: this.#items(() => this.#member()) };
     if (name === "MAP") {
       const [key, value] = this.#items(() => this.#type());

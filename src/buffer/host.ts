@@ -251,7 +251,8 @@ export class BufferHost {
   }
 
   #segmentSettings() {
-    return { memoryMb: this.#settings.bufferMemoryMb, failpoints: this.#failpoints };
+    const { bufferMemoryMb, flushMemoryMb } = this.#settings;
+    return { memoryMb: bufferMemoryMb, largeMemoryMb: flushMemoryMb, failpoints: this.#failpoints };
   }
 
   #stagedBytes(): number {

@@ -136,6 +136,10 @@ export class SegmentFile implements AsyncDisposable {
     return rows.map(tokenRow);
   }
 
+  async setMemory(memoryMb: number): Promise<void> {
+    await this.connection.run(`SET memory_limit = '${memoryMb}MiB'`);
+  }
+
   async checkpoint(): Promise<void> {
     await this.connection.run(`CHECKPOINT ${SEGMENT}`);
   }

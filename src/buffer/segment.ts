@@ -12,7 +12,10 @@ import { unitError } from "./unit-error.ts";
 import type { WriteUnit } from "./write-unit.ts";
 
 export interface SegmentSettings {
+  /** While it takes appends. */
   readonly memoryMb: number;
+  /** Once it is sealed, and for a single batch that does not fit into memoryMb. */
+  readonly largeMemoryMb: number;
   readonly failpoints: Failpoints;
 }
 
@@ -26,9 +29,11 @@ export interface SegmentState {
   readonly hasNonInserts: boolean;
 }
 
-export type WriteOutcome =
-  | { readonly seq: number; readonly atMs: number; readonly error?: undefined }
-  | { readonly error: EiderError };
+/** `stored` and `error` together: the rows are durable, but their writer is told of an error. */
+export interface WriteOutcome {
+  readonly stored?: { readonly seq: number; readonly atMs: number };
+  readonly error?: EiderError;
+}
 
 const EMPTY: SegmentState = { firstSeq: 0, rows: 0, bytes: 0, tokens: 0, openedMs: 0, hasNonInserts: false };
 
@@ -45,6 +50,7 @@ export class Segment {
   #writer: SegmentWriter | undefined;
   #state: SegmentState;
   #isInDoubt = false;
+  #hasLargeMemory = false;
 
   constructor(
     path: string,
@@ -102,21 +108,23 @@ export class Segment {
       this.#settings.failpoints.hit("append.after_commit");
       return this.#accept(units, openedMs, atMs);
     } catch (error) {
-      if (isFatal(error)) return this.#settle(units, openedMs, atMs, error);
-      if (isCommitted) {
-        this.#accept(units, openedMs, atMs);
-        return units.map(() => ({ error: unitError(error) }));
-      }
       if (isDurableAnyway(error)) {
         // DuckDB may refuse the attached file from here on.
         await this.#release();
         return this.#accept(units, openedMs, atMs);
       }
+      if (isFatal(error)) return this.#settle(units, openedMs, atMs, error);
+      const refusal = unitError(error);
+      if (isCommitted)
+        return this.#accept(units, openedMs, atMs).map(({ stored }) => ({ ...(stored && { stored }), error: refusal }));
       await this.#rollback();
-      if (units.length <= 1) return units.map(() => ({ error: unitError(error) }));
-      const half = units.length >> 1;
-      const first = await this.write(units.slice(0, half));
-      return [...first, ...(await this.write(units.slice(half)))];
+      if (units.length > 1) {
+        const half = units.length >> 1;
+        const first = await this.write(units.slice(0, half));
+        return [...first, ...(await this.write(units.slice(half)))];
+      }
+      if (refusal.code === "out_of_memory" && !this.#hasLargeMemory) return this.#writeWithLargeMemory(units);
+      return units.map(() => ({ error: refusal }));
     }
   }
 
@@ -130,6 +138,7 @@ export class Segment {
         this.#closeWriter();
         const file = this.#file ?? (await this.#open());
         if (this.#isInDoubt) await this.#recount(file);
+        await this.#setMemory(this.#settings.largeMemoryMb);
         this.#settings.failpoints.hit("seal.before_checkpoint");
         await file.checkpoint();
         this.#settings.failpoints.hit("seal.after_checkpoint");
@@ -170,6 +179,22 @@ export class Segment {
     await removeDatabase(this.path);
   }
 
+  async #writeWithLargeMemory(units: readonly WriteUnit[]): Promise<WriteOutcome[]> {
+    await this.#setMemory(this.#settings.largeMemoryMb);
+    this.#hasLargeMemory = true;
+    try {
+      return await this.write(units);
+    } finally {
+      this.#hasLargeMemory = false;
+      // DuckDB may be unable to shrink at once: the limit then stays until the segment is sealed.
+      await this.#setMemory(this.#settings.memoryMb).catch(() => {});
+    }
+  }
+
+  async #setMemory(memoryMb: number): Promise<void> {
+    await this.#file?.setMemory(Math.max(memoryMb, this.layout.memoryMb));
+  }
+
   async #writeInTransaction(units: readonly WriteUnit[], openedMs: number, atMs: number): Promise<void> {
     const file = this.#file ?? (await this.#open());
     this.#writer ??= new SegmentWriter(file.connection);
@@ -191,7 +216,7 @@ export class Segment {
     let seq = state.firstSeq + state.rows - 1;
     const outcomes = units.map((unit) => {
       seq += unit.rows;
-      return { seq, atMs };
+      return { stored: { seq, atMs } };
     });
     this.#state = {
       firstSeq: state.firstSeq,

@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, must } from "../base/assert.ts";
 import type { FailpointSpec } from "../base/failpoints.ts";
@@ -67,6 +67,7 @@ export class BufferStore implements Buffers, AsyncDisposable {
   static async open(options: BufferStoreOptions): Promise<BufferStore> {
     assert(options.workers >= 1, "a buffer store has at least one worker");
     const store = new BufferStore(options);
+    await rm(join(options.bufferDir, STAGING), { recursive: true, force: true });
     for (const folder of [STAGING, QUARANTINE]) await mkdir(join(options.bufferDir, folder), { recursive: true });
     try {
       for (let index = 0; index < options.workers; index += 1) store.#slots.push(store.#makeSlot(index));

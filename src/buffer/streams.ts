@@ -1,3 +1,4 @@
+import { EiderError } from "../errors.ts";
 import type { Admission, Lane } from "./admission.ts";
 import { bytesOfMessage, transferable } from "./transfer.ts";
 import type { AppendOptions, AppendResult, AppendStream, ArrowMessage, StageStream } from "./types.ts";
@@ -114,7 +115,7 @@ export class BufferStageStream implements StageStream {
   }
 
   async write(message: ArrowMessage): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#requireUsable();
     const bytes = bytesOfMessage(message);
     this.#aheadBytes += bytes;
     const { sent } = await this.#gate.pass(bytes, () => {
@@ -132,7 +133,7 @@ export class BufferStageStream implements StageStream {
     );
     this.#last = settled;
     if (this.#aheadBytes > STAGE_AHEAD_BYTES) await settled;
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#requireUsable();
   }
 
   async publish(options: AppendOptions): Promise<AppendResult> {
@@ -158,6 +159,11 @@ export class BufferStageStream implements StageStream {
 
   async #written(): Promise<void> {
     await this.#last;
+    this.#requireUsable();
+  }
+
+  #requireUsable(): void {
+    if (this.#isEnded) throw new EiderError("request_invalid", "the staged stream has ended");
     if (this.#failure !== undefined) throw this.#failure;
   }
 }

@@ -245,13 +245,10 @@ export class TableBuffer {
     if (open.isInDoubt) this.#lastSeq += group.reduce((sum, { unit }) => sum + unit.rows, 0);
     for (const [index, outcome] of outcomes.entries()) {
       const { entry, unit } = group[index] as Admitted;
-      if (outcome.error) {
-        entry.reject(outcome.error);
-        continue;
-      }
-      const { seq, atMs } = outcome;
-      if (unit.token !== undefined) this.tokens.add({ token: unit.token, rows: unit.rows, seq, atMs });
-      entry.resolve({ rows: unit.rows, seq, duplicate: false });
+      const { stored, error } = outcome;
+      if (stored && unit.token !== undefined) this.tokens.add({ token: unit.token, rows: unit.rows, ...stored });
+      if (stored && !error) entry.resolve({ rows: unit.rows, seq: stored.seq, duplicate: false });
+      else entry.reject(error);
     }
     this.#rotateWhenFull(open);
     this.#settings.onChange(this);
@@ -269,6 +266,7 @@ export class TableBuffer {
     const segment = this.#open;
     this.#open = undefined;
     if (segment) this.seals.push({ segment, reason, recovered: false });
+    this.#settings.onChange(this);
     return segment?.id;
   }
 

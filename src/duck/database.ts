@@ -2,7 +2,7 @@ import { realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { DuckDBConnection, type DuckDBValue } from "@duckdb/node-api";
 import duckdb from "@duckdb/node-bindings";
-import { EiderError } from "../errors.ts";
+import { EiderError, messageOf } from "../errors.ts";
 import { fromDuckError } from "./errors.ts";
 import { quoteIdentifier, quoteLiteral } from "./sql.ts";
 
@@ -10,6 +10,14 @@ import { quoteIdentifier, quoteLiteral } from "./sql.ts";
  * A DuckDB instance and its connections. Instances are always in memory; files are ATTACHed, so that a failed checkpoint
  * spoils that file alone and the block size can be chosen (https://duckdb.org/docs/stable/sql/statements/attach).
  */
+
+/**
+ * Instances that died (a FATAL error invalidated them), kept for the life of the process: disconnecting a connection with
+ * an open transaction from a dead instance throws in a destructor, which ends the process, and garbage collection
+ * disconnects too. At a natural end of Node they would be collected as well, so that a process with any ends by
+ * `process.exit`.
+ */
+const abandoned = new Set<unknown>();
 
 /**
  * Files that an instance of this thread has attached, by real path. DuckDB's file lock is per process: a second instance
@@ -64,8 +72,13 @@ export class Database implements AsyncDisposable {
     }
   }
 
+  /** Also when a ROLLBACK has undone the ATTACH already. */
   async detachFile(connection: Connection, path: string, alias: string): Promise<void> {
-    await connection.run(`DETACH ${quoteIdentifier(alias)}`);
+    try {
+      await connection.run(`DETACH ${quoteIdentifier(alias)}`);
+    } catch (error) {
+      if (!/database not found/.test(messageOf(error))) throw error;
+    }
     this.#forget(realPathOf(path));
   }
 
@@ -82,7 +95,15 @@ export class Database implements AsyncDisposable {
     this.#files.delete(real);
   }
 
-  /** Closes all connections, then the instance; frees its memory and its temp files. */
+  /** Gives up a dead instance without closing it: its files may be attached elsewhere, its connections only fail. */
+  abandon(): void {
+    for (const connection of this.#connections) abandoned.add(connection.abandon());
+    this.#connections.clear();
+    abandoned.add(this.#handle);
+    for (const real of [...this.#files]) this.#forget(real);
+  }
+
+  /** Closes all connections, then the instance; frees its memory and its temp files. Not for a dead instance. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const connection of [...this.#connections]) connection.close();
     duckdb.close_sync(this.#handle);
@@ -124,6 +145,15 @@ export class Connection implements Disposable {
     }
   }
 
+  /** Throws DuckDB's parser error, if there is one; runs nothing. */
+  async parse(sql: string): Promise<void> {
+    const { extracted_statements: extracted, statement_count: count } = await duckdb.extract_statements(
+      this.handle,
+      sql,
+    );
+    if (count === 0) throw fromDuckError(new Error(duckdb.extract_statements_error(extracted)));
+  }
+
   /** Runs `body` between BEGIN and COMMIT; any error rolls back and is rethrown. Not for a commit that may be in doubt. */
   async transaction<T>(body: () => Promise<T>): Promise<T> {
     await this.run("BEGIN");
@@ -149,6 +179,12 @@ export class Connection implements Disposable {
   /** Stops what runs on this connection, within about a millisecond; harmless when nothing does. */
   interrupt(): void {
     if (!this.#isClosed) duckdb.interrupt(this.handle);
+  }
+
+  /** Makes `close` do nothing; returns what must not be garbage collected. */
+  abandon(): unknown {
+    this.#isClosed = true;
+    return [this.handle, this.#api];
   }
 
   close(): void {

@@ -24,6 +24,10 @@ const ROWS: ReadonlyArray<readonly [RegExp, ErrorCode]> = [
   ],
   [/Constraint Error/, "constraint_violated"],
   [
+    /server closed the connection|terminating connection due to|no connection to the server|connection to server .* failed|connection has been closed/i,
+    "lake_unavailable",
+  ],
+  [
     /^(Parser|Binder|Catalog|Conversion|Invalid Input|Syntax|Mismatch Type|Out of Range|Parameter Not Allowed|Parameter Not Resolved|Invalid Type|Not implemented|Expression|Decimal|Serialization|Settings|Dependency|Sequence|Missing Extension|Invalid Configuration|TransactionContext|Permission) Error/i,
     "sql_invalid",
   ],

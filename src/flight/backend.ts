@@ -46,7 +46,7 @@ export interface Prepared extends AsyncDisposable {
 
 export interface ExecuteOptions {
   readonly transaction?: string;
-  /** Aborted when the client cancels, goes away or its deadline passes; the work then stops and rejects. */
+  /** Aborted when the client cancels, goes away or its deadline passes; the work then stops and rejects. May be aborted already. */
   readonly signal?: AbortSignal;
 }
 

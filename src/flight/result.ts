@@ -42,6 +42,8 @@ export class PlannedResult implements PendingResult {
 
   async open(signal: AbortSignal): Promise<RowStream> {
     try {
+      // The backend listens from then on: it would not hear of what has happened.
+      if (signal.aborted) throw signal.reason;
       const result = await this.#statement.prepared.execute(this.#parameters, { ...this.#options, signal });
       const rows = result.kind === "rows" ? result.rows : NO_ROWS;
       return new OwningRows(rows, () => this.#statement.release());

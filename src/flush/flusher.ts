@@ -14,8 +14,11 @@ export interface FlushLake {
   commitFlush(parts: readonly FlushPart[]): Promise<CommitResult>;
 }
 
+/** What the flusher and the sweeper need of the buffers. */
+export type FlushBuffers = Pick<Buffers, "hasBuffer" | "seal" | "sealed" | "compact" | "remove" | "views">;
+
 export interface FlusherOptions {
-  readonly buffers: Buffers;
+  readonly buffers: FlushBuffers;
   readonly lake: FlushLake;
   readonly observer: FlushObserver;
   readonly clock: Clock;

@@ -1,13 +1,12 @@
 import { targetName } from "../base/target.ts";
-import type { Buffers } from "../buffer/types.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../lake/types.ts";
 import type { Clock } from "./clock.ts";
-import type { Flusher } from "./flusher.ts";
+import type { FlushBuffers, Flusher } from "./flusher.ts";
 import { dueReason, type FlushLimits } from "./triggers.ts";
 
 export interface SweeperOptions {
-  readonly buffers: Buffers;
+  readonly buffers: FlushBuffers;
   readonly flusher: Flusher;
   readonly limits: FlushLimits;
   readonly intervalMs: number;

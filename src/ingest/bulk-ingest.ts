@@ -1,5 +1,5 @@
 import type { Column, TableShape } from "../base/table.ts";
-import { type Target, targetName } from "../base/target.ts";
+import { type Target, targetKey, targetName } from "../base/target.ts";
 import type { StageStream } from "../buffer/types.ts";
 import { qualifiedName, quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
@@ -141,11 +141,24 @@ async function planLake(
     return { shape: undefined, buffered: undefined, finish };
   }
   const finish: Finish = async (stage) => {
-    await services.lake.createTable(shape, { ifNotExists: request.ifExists === "append" });
-    const made = await readyBuffer(services, target, () => columns);
-    return (await stage.publish({ op: defaultOp(made) })).rows;
+    const isNew = await services.lake.createTable(shape, { ifNotExists: request.ifExists === "append" });
+    try {
+      const made = await readyBuffer(services, target, () => columns);
+      return (await stage.publish({ op: defaultOp(made) })).rows;
+    } catch (error) {
+      if (isNew) await dropUnlessUsed(services, target);
+      throw error;
+    }
   };
   return { shape: undefined, buffered: shape, finish };
+}
+
+/** A failed ingest leaves nothing, so not the table that was made for it either; unless others have written to it since. */
+async function dropUnlessUsed(services: IngestServices, target: Target): Promise<void> {
+  const view = services.buffers.views().find((candidate) => targetKey(candidate.target) === targetKey(target));
+  if (view && view.openRows + view.sealedRows > 0) return;
+  await services.buffers.clearBuffer(target);
+  await services.lake.dropTable(target, { ifExists: true });
 }
 
 /** A table of the session's own: it must not be confused with one of the same name in the lake. */

@@ -261,10 +261,8 @@ export class FlushRun {
     log.warn({ error: error.message, flush: entry?.flushId }, "the answer to a COMMIT was lost; asking the watermark");
     let marks: ReadonlyMap<string, number>;
     try {
-      await this.#connection.rollback();
-      this.#connection.close();
-      if (isFatal(error)) await this.#reopen(error);
-      else this.#connection = await this.#services.connect();
+      // On a dead instance neither ROLLBACK nor closing the connection is possible.
+      await this.#reopen(error);
       marks = await watermarks.read(this.#connection);
     } catch (cause) {
       settlement.keep(entry);
@@ -282,12 +280,14 @@ export class FlushRun {
     });
   }
 
+  /** A fresh connection, to an instance that is opened anew if it is dead. */
   async #reopen(error: EiderError): Promise<void> {
-    this.#services.log.error(
-      { error: error.message },
-      "the lake's DuckDB instance failed; it is opened anew if it is dead",
-    );
-    if (await this.#services.reopen()) this.#isInstanceLost = true;
+    if (await this.#services.reopen()) {
+      this.#isInstanceLost = true;
+      this.#services.log.error({ error: error.message }, "the lake's DuckDB instance was opened anew");
+    } else {
+      await this.#connection.rollback();
+    }
     this.#connection.close();
     this.#connection = await this.#services.connect();
   }

@@ -270,22 +270,32 @@ export class Lake implements AsyncDisposable {
   }
 
   async #openAnew(): Promise<boolean> {
-    try {
-      using connection = await this.#database.connect();
-      await connection.rows(`SELECT max(snapshot_id) FROM ${METADATA}.ducklake_snapshot`);
-      return false;
-    } catch (error) {
-      this.#options.log.error({ error: messageOf(error) }, "the lake's DuckDB instance is dead and is opened anew");
-    }
+    if (await this.#isAlive()) return false;
     this.#tables.invalidate();
-    await this.#database[Symbol.asyncDispose]();
+    this.#database.abandon();
     this.#database = await openInstance(this.#options);
     await this.#attach();
     return true;
   }
 
+  /** A catalog that cannot be reached is no reason to open the instance anew; one that DuckDB has invalidated is. */
+  async #isAlive(): Promise<boolean> {
+    try {
+      using connection = await this.#database.connect();
+      await connection.rows(`SELECT max(snapshot_id) FROM ${METADATA}.ducklake_snapshot`);
+      return true;
+    } catch (error) {
+      if (!isFatal(error)) return true;
+      this.#options.log.error({ error: messageOf(error) }, "the lake's DuckDB instance is dead");
+      return false;
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#turn.run(() => this.#database[Symbol.asyncDispose]());
+    await this.#turn.run(async () => {
+      if (await this.#isAlive()) await this.#database[Symbol.asyncDispose]();
+      else this.#database.abandon();
+    });
   }
 }
 

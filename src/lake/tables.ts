@@ -114,7 +114,7 @@ export class Tables {
           ),
         ),
       );
-      if (primaryKey.length > 0) await this.#mirrorKey(target, primaryKey);
+      if (primaryKey.length > 0) await this.#mirrorKey(target, primaryKey, true);
     } catch (error) {
       this.#options.log.warn(
         { table: targetName(target), error: messageOf(error) },
@@ -149,18 +149,18 @@ export class Tables {
           throw error;
         }
       });
-      await this.#mirrorKey(detail.shape.target, primaryKey);
+      await this.#mirrorKey(detail.shape.target, primaryKey, false);
     });
   }
 
-  async #mirrorKey(target: Target, primaryKey: readonly string[]): Promise<void> {
+  async #mirrorKey(target: Target, primaryKey: readonly string[], isNew: boolean): Promise<void> {
     const detail = await this.detail(target);
     if (!detail) return;
     const mirror = stateTable("primary_keys");
     await this.#use((connection) =>
       retryConflicts(() =>
         connection.transaction(async () => {
-          await connection.run(`DELETE FROM ${mirror} WHERE table_uuid = $1`, [detail.uuid]);
+          if (!isNew) await connection.run(`DELETE FROM ${mirror} WHERE table_uuid = $1`, [detail.uuid]);
           await connection.run(`INSERT INTO ${mirror} VALUES ($1, $2, $3)`, [
             detail.uuid,
             targetName(detail.shape.target),

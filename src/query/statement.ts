@@ -84,6 +84,12 @@ export class Statement {
     return columns;
   }
 
+  get columnNames(): string[] {
+    return Array.from({ length: duckdb.prepared_statement_column_count(this.handle) }, (_, i) =>
+      duckdb.prepared_statement_column_name(this.handle, i),
+    );
+  }
+
   /** A field per parameter; one whose type DuckDB could not tell is of Arrow's null type. */
   get parameterSchema(): Schema {
     const fields = Array.from({ length: this.parameterCount }, (_, i) => {

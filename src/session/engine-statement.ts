@@ -1,4 +1,3 @@
-import { DuckDBLogicalType } from "@duckdb/node-api";
 import duckdb from "@duckdb/node-bindings";
 import { Schema } from "apache-arrow";
 import { encodeSchema } from "../arrow/schema.ts";
@@ -56,19 +55,9 @@ export class EngineStatement implements Prepared {
     });
   }
 
-  async describe(parameters: Parameters | undefined): Promise<Uint8Array | undefined> {
-    if (this.info.schema || this.info.isUpdate || !parameters) return this.info.schema;
-    const { sets } = parameterSets(parameters);
-    const first = sets[0];
-    if (!first) return undefined;
-    return this.#context.sql.onSlot(undefined, async (slot) => {
-      const statement = await Statement.prepare(slot.connection, typedText(this.#piece, first));
-      try {
-        return schemaOf(statement);
-      } finally {
-        statement.close();
-      }
-    });
+  /** Names and types that depend on the parameters' are told by the result alone: a guess would have to match it exactly. */
+  async describe(): Promise<Uint8Array | undefined> {
+    return this.info.schema;
   }
 
   async execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
@@ -179,20 +168,4 @@ const isTemporary = (piece: Piece) =>
 function schemaOf(statement: Statement): Uint8Array | undefined {
   const columns = statement.columns;
   return columns && encodeSchema(new Schema(columns.map(({ name, type }) => arrowFieldOf(name, type, true))));
-}
-
-/** The statement with each positional parameter as a NULL of its value's type: it has the columns of the bound one. */
-function typedText(piece: Piece, set: ParameterSet): string {
-  let text = "";
-  let at = 0;
-  let index = 0;
-  for (const token of piece.tokens) {
-    if (token.kind !== "parameter") continue;
-    const number = /\d+/.exec(token.text);
-    const value = set[number ? Number(number[0]) - 1 : index++];
-    if (!value) throw new EiderError("sql_invalid", `no value for parameter ${token.text}`);
-    text += `${piece.sql.slice(at, token.start)}CAST(NULL AS ${DuckDBLogicalType.create(duckdb.get_value_type(value)).asType()})`;
-    at = token.end;
-  }
-  return text + piece.sql.slice(at);
 }

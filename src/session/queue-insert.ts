@@ -1,4 +1,3 @@
-import duckdb from "@duckdb/node-bindings";
 import { encodeSchema } from "../arrow/schema.ts";
 import type { Column, TableShape } from "../base/table.ts";
 import type { Target } from "../base/target.ts";
@@ -13,8 +12,9 @@ import type { QueueInsert } from "../query/own-statement.ts";
 import { ResultStream } from "../query/result-stream.ts";
 import { interruptible } from "../query/slot.ts";
 import type { Transaction } from "../query/sql-session.ts";
-import { parameterSets, Statement } from "../query/statement.ts";
+import { type ParameterSet, parameterSets, Statement } from "../query/statement.ts";
 import { type Piece, tokenize } from "../query/tokens.ts";
+import { typedText } from "../query/typed-text.ts";
 import type { SessionContext } from "./context.ts";
 import { waitForReads } from "./read-barrier.ts";
 
@@ -63,7 +63,7 @@ export class QueueInsertStatement implements Prepared {
     const sets = parameters ? parameterSets(parameters).sets : [[]];
     const target: Target = { schema: services.names.targetSchema, table: this.#statement.table };
     let shape = await services.lake.describe(target);
-    const select = await this.#castingSelect(shape);
+    const select = await this.#castingSelect(shape, sets[0] ?? []);
     let stage: StageStream | undefined;
     try {
       for (const round of combineSets(this.#source, sets)) {
@@ -111,9 +111,9 @@ export class QueueInsertStatement implements Prepared {
   async [Symbol.asyncDispose](): Promise<void> {}
 
   /** Makes of a source a query whose columns are named and cast as the table has them, as INSERT would assign them. */
-  async #castingSelect(shape: TableShape | undefined): Promise<(source: string) => string> {
+  async #castingSelect(shape: TableShape | undefined, set: ParameterSet): Promise<(source: string) => string> {
     const { columns: named, byName } = this.#statement;
-    const columns = await this.#sourceColumns();
+    const columns = await this.#sourceColumns(set);
     if (byName) {
       if (!shape) return (source) => source;
       const selected = columns.map((name) => castTo(quoteIdentifier(name), columnOf(shape, name))).join(", ");
@@ -133,13 +133,12 @@ export class QueueInsertStatement implements Prepared {
     return (source) => `SELECT ${selected} FROM (${source}) AS source(${aliases})`;
   }
 
-  async #sourceColumns(): Promise<string[]> {
+  /** The source's column names; how many there are can depend on its parameters being typed. */
+  #sourceColumns(set: ParameterSet): Promise<string[]> {
     return this.#context.sql.onSlot(undefined, async (slot) => {
-      const statement = await Statement.prepare(slot.connection, this.#statement.source);
+      const statement = await Statement.prepare(slot.connection, typedText(this.#source, set));
       try {
-        return Array.from({ length: duckdb.prepared_statement_column_count(statement.handle) }, (_, i) =>
-          duckdb.prepared_statement_column_name(statement.handle, i),
-        );
+        return statement.columnNames;
       } finally {
         statement.close();
       }

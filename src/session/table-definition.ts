@@ -14,7 +14,13 @@ export interface TableDefinition {
 export async function readDefinition(scratch: Database, statement: CreateTable): Promise<TableDefinition> {
   using connection = await scratch.connect();
   const table = "eider_definition";
-  await connection.run(`CREATE TEMP TABLE ${table} ${statement.sql.slice(statement.nameEnd)}`);
+  try {
+    await connection.run(`CREATE TEMP TABLE ${table} ${statement.sql.slice(statement.nameEnd)}`);
+  } catch (error) {
+    // A mistake in the text is reported with its place in the user's own text.
+    await connection.parse(statement.sql);
+    throw error;
+  }
   try {
     const columns = await connection.rows(
       `SELECT column_name, data_type, is_nullable, column_default FROM duckdb_columns()

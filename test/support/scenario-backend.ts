@@ -33,6 +33,7 @@ export class ScenarioCounts {
   framesSent = 0;
   putsInFlight = 0;
   mostPutsInFlight = 0;
+  openedIngests = 0;
   ingestsAborted = 0;
   clients: ClientTraits[] = [];
 }
@@ -129,6 +130,7 @@ class ScenarioSession implements Session {
     if (!exists && options.ifNotExists === "fail") throw new EiderError("table_not_found", `no table ${options.table}`);
     const frames: Frame[] = [];
     let finished = false;
+    this.#counts.openedIngests++;
     return {
       write: async (frame) => void frames.push(frame),
       finish: async () => {
@@ -262,6 +264,7 @@ class ScenarioSession implements Session {
     parameters: Parameters | undefined,
     signal: AbortSignal | undefined,
   ): Promise<StatementResult> {
+    if (signal?.aborted) throw signal.reason;
     const interrupt = () => this.#connection.interrupt();
     signal?.addEventListener("abort", interrupt, { once: true });
     try {

@@ -225,7 +225,7 @@ def case_two_cursors_in_a_transaction(server):
 
 def case_queue_insert(server):
     with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE queued (id BIGINT PRIMARY KEY, name VARCHAR, at TIMESTAMP)")
+        cursor.execute("CREATE TABLE queued (id BIGINT PRIMARY KEY, name VARCHAR, happened TIMESTAMP)")
         cursor.execute("INSERT INTO duckling_queue.queued VALUES (1, 'a', '2026-01-01'), (2, 'b', NULL)")
         assert cursor.rowcount == 2, cursor.rowcount
         cursor.executemany("INSERT INTO duckling_queue.queued (id, name) VALUES (?, ?)", [(2, "new"), (3, None)])
@@ -278,9 +278,10 @@ def case_read_consistency(server):
 def case_errors_keep_duckdbs_text(server):
     with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
         raises(adbc_driver_manager.ProgrammingError, lambda: cursor.execute("SELEC 1"), "Parser Error", "SELEC")
-        raises(adbc_driver_manager.Error, lambda: cursor.execute("SELECT 'x'::INTEGER"), "Conversion Error")
+        raises(adbc_driver_manager.Error, lambda: scalar(cursor, "SELECT 'x'::INTEGER"), "Conversion Error")
         raises(adbc_driver_manager.Error, lambda: cursor.execute(""))
         raises(adbc_driver_manager.Error, lambda: cursor.execute("-- nothing"))
+        raises(adbc_driver_manager.Error, lambda: cursor.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, at DATE)"), "CREATE TABLE t (")
 
 
 def case_scripts(server):

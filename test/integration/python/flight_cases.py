@@ -26,7 +26,10 @@ def put(connection, path, batches, metadata=None):
             writer.write_with_metadata(batch, json.dumps(metadata[i]).encode())
         else:
             writer.write_batch(batch)
-        answers.append(json.loads(reader.read().to_pybytes()))
+        answer = reader.read()
+        if answer is None:
+            writer.close()  # raises what ended the stream
+        answers.append(json.loads(answer.to_pybytes()))
     writer.done_writing()
     writer.close()
     return answers

@@ -1,11 +1,8 @@
 import { Bool, Float64, Int32, Int64, Table, Utf8, vectorFromArray } from "apache-arrow";
 import { afterEach, describe, expect, test } from "vitest";
 import type { SealReason } from "../../../src/buffer/types.ts";
+import { COLUMNS, EVENTS, eventsOf, KEYED } from "./events.ts";
 import { batchOf, column, openStore, rowsOf, shapeOf, type TestStore, until, wireOf } from "./support.ts";
-
-const COLUMNS = [column("id", "BIGINT"), column("name", "VARCHAR")];
-const EVENTS = shapeOf("events", COLUMNS);
-const KEYED = shapeOf("keyed", COLUMNS, ["id"]);
 
 const opened: TestStore[] = [];
 afterEach(async () => {
@@ -18,14 +15,7 @@ async function open(...options: Parameters<typeof openStore>): Promise<TestStore
   return store;
 }
 
-const table = (ids: readonly (number | null)[], names?: readonly (string | null)[]) =>
-  new Table({
-    id: vectorFromArray(
-      ids.map((id) => (id === null ? null : BigInt(id))),
-      new Int64(),
-    ),
-    name: vectorFromArray(names ?? ids.map((id) => `name ${id}`), new Utf8()),
-  });
+const table = eventsOf;
 
 async function sealAll(store: TestStore, shape = EVENTS, reason: SealReason = "command") {
   await store.store.seal(shape.target, reason);
@@ -45,7 +35,15 @@ describe("appending", () => {
     ]);
     const sealed = await sealAll(t);
     expect(sealed).toMatchObject([
-      { firstSeq: 42, lastSeq: 47, rows: 6, hasNonInserts: false, reason: "command", recovered: false, columns: COLUMNS },
+      {
+        firstSeq: 42,
+        lastSeq: 47,
+        rows: 6,
+        hasNonInserts: false,
+        reason: "command",
+        recovered: false,
+        columns: COLUMNS,
+      },
     ]);
     expect(await rowsOf(sealed, "id::INTEGER AS id, name")).toEqual(
       [1, 2, 3, 4, 5, 6].map((id) => ({ seq: 41 + id, id, name: `name ${id}` })),
@@ -84,14 +82,14 @@ describe("appending", () => {
   });
 
   test("rotates by bytes, and tells main without being asked", async () => {
-    const t = await open({ bufferMaxBytes: 20_000 });
+    const t = await open({ bufferMaxBytes: 8_000 });
     await t.store.ensureBuffer(EVENTS, 0);
     const stream = await t.store.appendToBuffer(EVENTS.target, wireOf(table([1])).schema, "s");
     for (let batch = 0; batch < 8; batch += 1) {
       await stream.append(batchOf(table(Array.from({ length: 200 }, (_, row) => batch * 200 + row))), {});
     }
     await until(() => t.heard.length >= 2);
-    expect(t.heard.every((segment) => segment.reason === "bytes" && segment.bytes >= 20_000)).toBe(true);
+    expect(t.heard.every((segment) => segment.reason === "bytes" && segment.bytes >= 8_000)).toBe(true);
     const [view] = t.store.views();
     expect(view).toMatchObject({ lastSeq: 1600 });
     expect((view?.openRows ?? 0) + (view?.sealedRows ?? 0)).toBe(1600);
@@ -119,8 +117,14 @@ describe("appending", () => {
       "fulfilled",
       "fulfilled",
     ]);
-    await expect(sent[1]).rejects.toMatchObject({ code: "constraint_violated", message: expect.stringContaining('"id"') });
-    await expect(sent[2]).rejects.toMatchObject({ code: "constraint_violated", message: expect.stringContaining('"name"') });
+    await expect(sent[1]).rejects.toMatchObject({
+      code: "constraint_violated",
+      message: expect.stringContaining('"id"'),
+    });
+    await expect(sent[2]).rejects.toMatchObject({
+      code: "constraint_violated",
+      message: expect.stringContaining('"name"'),
+    });
     await expect(sent[3]).rejects.toMatchObject({ code: "request_invalid" });
     const sealed = await sealAll(t, strict);
     expect(await rowsOf(sealed, "id::INTEGER AS id, _eider_op AS op")).toEqual([
@@ -137,7 +141,9 @@ describe("appending", () => {
     const docs = (id: number, doc: string) =>
       new Table({ id: vectorFromArray([id], new Int32()), doc: vectorFromArray([doc], new Utf8()) });
     const stream = await t.store.appendToBuffer(shape.target, wireOf(docs(1, "{}")).schema, "s");
-    const sent = Array.from({ length: 9 }, (_, id) => stream.append(batchOf(docs(id, id === 4 ? "{broken" : `{"n":${id}}`)), {}));
+    const sent = Array.from({ length: 9 }, (_, id) =>
+      stream.append(batchOf(docs(id, id === 4 ? "{broken" : `{"n":${id}}`)), {}),
+    );
     const results = await Promise.allSettled(sent);
     expect(results.flatMap((result, id) => (result.status === "rejected" ? [id] : []))).toEqual([4]);
     await expect(sent[4]).rejects.toMatchObject({ code: "schema_mismatch", message: expect.stringContaining("JSON") });
@@ -147,10 +153,17 @@ describe("appending", () => {
   });
 
   test("casts, missing columns and names in another case", async () => {
-    const shape = shapeOf("casts", [column("Id", "BIGINT"), column("extra", "VARCHAR"), column("amount", "DECIMAL(18,2)")]);
+    const shape = shapeOf("casts", [
+      column("Id", "BIGINT"),
+      column("extra", "VARCHAR"),
+      column("amount", "DECIMAL(18,2)"),
+    ]);
     const t = await open();
     await t.store.ensureBuffer(shape, 0);
-    const batch = new Table({ amount: vectorFromArray([1, 2, null], new Int32()), ID: vectorFromArray([7, 8, 9], new Int32()) });
+    const batch = new Table({
+      amount: vectorFromArray([1, 2, null], new Int32()),
+      ID: vectorFromArray([7, 8, 9], new Int32()),
+    });
     const stream = await t.store.appendToBuffer(shape.target, wireOf(batch).schema, "s");
     const same = await t.store.appendToBuffer(shape.target, wireOf(table([1])).schema, "s").catch((error) => error);
     expect(same).toMatchObject({ code: "schema_mismatch", message: expect.stringContaining('no column "name"') });
@@ -238,7 +251,11 @@ describe("appending", () => {
     await one.append(batchOf(table([1])), {});
     await t.store.seal(EVENTS.target, "command");
     await two.append(batchOf(table([2])), {});
-    expect(["one", "two", "three"].map((session) => t.store.hasRowsOf(EVENTS.target, session))).toEqual([true, true, false]);
+    expect(["one", "two", "three"].map((session) => t.store.hasRowsOf(EVENTS.target, session))).toEqual([
+      true,
+      true,
+      false,
+    ]);
     expect(t.store.views()).toMatchObject([{ openRows: 1, sealedRows: 1, sealedSegments: 1, lastSeq: 2 }]);
     await t.store.remove(t.store.sealed(EVENTS.target), undefined);
     expect(["one", "two"].map((session) => t.store.hasRowsOf(EVENTS.target, session))).toEqual([false, true]);

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { type Table, tableToIPC } from "apache-arrow";
 import { Message } from "apache-arrow/ipc/metadata/message";
 import type { Column, TableShape } from "../../../src/base/table.ts";
-import type { ArrowMessage, Compaction, SealedSegment } from "../../../src/buffer/types.ts";
 import { BufferStore, type BufferStoreOptions } from "../../../src/buffer/store.ts";
+import type { ArrowMessage, Compaction, SealedSegment } from "../../../src/buffer/types.ts";
 import { Database } from "../../../src/duck/database.ts";
 
 /** A table as Flight sends it: the schema message and one message per batch, each in memory of its own. */
@@ -114,7 +114,8 @@ export async function querySegments(
   const database = await Database.open();
   try {
     const connection = await database.connect();
-    for (const [index, { path }] of segments.entries()) await database.attachFile(connection, path, `s${index}`, "READ_ONLY");
+    for (const [index, { path }] of segments.entries())
+      await database.attachFile(connection, path, `s${index}`, "READ_ONLY");
     for (const [alias, path] of Object.entries(others)) await database.attachFile(connection, path, alias, "READ_ONLY");
     return await connection.rows(sql);
   } finally {
@@ -123,7 +124,10 @@ export async function querySegments(
 }
 
 /** All rows of the segments in order, each with its seq. */
-export async function rowsOf(segments: readonly SealedSegment[], columns: string): Promise<Array<Record<string, unknown>>> {
+export async function rowsOf(
+  segments: readonly SealedSegment[],
+  columns: string,
+): Promise<Array<Record<string, unknown>>> {
   const rows: Array<Record<string, unknown>> = [];
   for (const segment of segments) {
     const found = await querySegments(
@@ -141,7 +145,9 @@ export async function winnersOf(
   compaction: Compaction,
   columns: string,
 ): Promise<Array<Record<string, unknown>>> {
-  const parts = segments.map((_, index) => `SELECT ${index} AS segment, rowid AS rid, ${columns} FROM s${index}.main.rows`);
+  const parts = segments.map(
+    (_, index) => `SELECT ${index} AS segment, rowid AS rid, ${columns} FROM s${index}.main.rows`,
+  );
   const all = `SELECT * FROM (${parts.join(" UNION ALL ")})`;
   if (compaction.path === undefined) return querySegments(segments, `${all} ORDER BY segment, rid`);
   const sql = `${all} WHERE (segment, rid) IN (SELECT segment, rid FROM w.main.winners) ORDER BY segment, rid`;

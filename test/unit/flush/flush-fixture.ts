@@ -1,16 +1,9 @@
 import { rm } from "node:fs/promises";
 import type { TableShape } from "../../../src/base/table.ts";
 import { type Target, targetKey } from "../../../src/base/target.ts";
-import type {
-  AppendStream,
-  Buffers,
-  BufferView,
-  Compaction,
-  SealedSegment,
-  SealReason,
-  StageStream,
-} from "../../../src/buffer/types.ts";
+import type { BufferView, Compaction, SealedSegment, SealReason } from "../../../src/buffer/types.ts";
 import type { Clock } from "../../../src/flush/clock.ts";
+import type { FlushBuffers } from "../../../src/flush/flusher.ts";
 import type { FlushObserver, FlushRecord } from "../../../src/flush/observer.ts";
 import { column, type LakeFixture } from "../lake/lake-fixture.ts";
 
@@ -26,7 +19,7 @@ interface Table {
 }
 
 /** Buffers whose segments are real files, written in one go when sealed. */
-export class FileBuffers implements Buffers {
+export class FileBuffers implements FlushBuffers {
   readonly #fixture: LakeFixture;
   readonly #clock: Clock;
   readonly #tables = new Map<string, Table>();
@@ -124,14 +117,6 @@ export class FileBuffers implements Buffers {
       diskBytes: 0,
       lastSeq: nextSeq - 1,
     }));
-  }
-
-  appendToBuffer(): Promise<AppendStream> {
-    throw new Error("tests append by append()");
-  }
-
-  stage(): Promise<StageStream> {
-    throw new Error("tests append by append()");
   }
 
   #table(target: Target): Table {

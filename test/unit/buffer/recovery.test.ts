@@ -1,0 +1,305 @@
+import { fork } from "node:child_process";
+import { existsSync } from "node:fs";
+import {
+  appendFile,
+  copyFile,
+  open as openFile,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { Worker } from "node:worker_threads";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import type { FailpointSpec } from "../../../src/base/failpoints.ts";
+import type { SealedSegment } from "../../../src/buffer/types.ts";
+import { EVENTS, eventsOf, KEYED } from "./events.ts";
+import { batchOf, openStore, rowsOf, type TestStore, tempDir, wireOf } from "./support.ts";
+
+/** The threads that stores have started, so that a test can end one behind a store's back. */
+const { workers } = vi.hoisted(() => ({ workers: [] as Worker[] }));
+vi.mock("node:worker_threads", async (importOriginal) => {
+  const real = await importOriginal<typeof import("node:worker_threads")>();
+  class RecordedWorker extends real.Worker {
+    constructor(...args: ConstructorParameters<typeof Worker>) {
+      super(...args);
+      workers.push(this);
+    }
+  }
+  return { ...real, Worker: RecordedWorker };
+});
+
+const opened: TestStore[] = [];
+const folders: string[] = [];
+afterEach(async () => {
+  for (const each of opened.splice(0).reverse()) await each[Symbol.asyncDispose]();
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
+});
+
+async function open(...options: Parameters<typeof openStore>): Promise<TestStore> {
+  const store = await openStore(...options);
+  opened.push(store);
+  return store;
+}
+
+async function newFolder(): Promise<string> {
+  const folder = await tempDir();
+  folders.push(folder);
+  return folder;
+}
+
+interface Run {
+  readonly failpoints?: FailpointSpec;
+  readonly firstBatch?: number;
+  readonly batches?: number;
+  readonly bufferMaxRows?: number;
+  readonly staged?: boolean;
+  /** SIGKILLed by the test after this many acknowledgements. */
+  readonly killAfter?: number;
+}
+
+/** Runs crash-child until it is dead; resolves to the acknowledgements that it printed. */
+async function crash(dir: string, run: Run): Promise<string[]> {
+  const options = join(dir, "..", `${basename(dir)}.json`);
+  folders.push(options);
+  const all = { failpoints: {}, firstBatch: 0, batches: 10, bufferMaxRows: 1_000_000, staged: false, ...run, dir };
+  await writeFile(options, JSON.stringify(all));
+  const child = fork(new URL("./crash-child.js", import.meta.url), [options], {
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+  let output = "";
+  let errors = "";
+  child.stderr?.on("data", (chunk) => {
+    errors += chunk;
+  });
+  child.stdout?.on("data", (chunk) => {
+    output += chunk;
+    if (run.killAfter !== undefined && output.split("\n").length > run.killAfter) child.kill("SIGKILL");
+  });
+  const signal = await new Promise((resolve) => child.once("close", (_, by) => resolve(by)));
+  expect(`${signal} ${errors}`).toBe("SIGKILL ");
+  return output.split("\n").filter((line) => line.startsWith("ack "));
+}
+
+async function idsOf(segments: readonly SealedSegment[]): Promise<number[]> {
+  const rows = await rowsOf(segments, "id::INTEGER AS id");
+  expect(rows.map((row) => row["seq"])).toEqual(
+    segments.flatMap(({ firstSeq, rows: count }) => Array.from({ length: count }, (_, index) => firstSeq + index)),
+  );
+  return rows.map((row) => Number(row["id"]));
+}
+
+describe("a process that is killed", () => {
+  const upTo = (batches: number) => Array.from({ length: 2 * batches }, (_, index) => index);
+
+  test("after acknowledgements: each acknowledged row is there once, in order, and its token is known", async () => {
+    const dir = await newFolder();
+    const acks = await crash(dir, { batches: 200, killAfter: 25, bufferMaxRows: 14 });
+    const t = await open({ bufferDir: dir }, true);
+    const ids = await idsOf(t.store.recovered);
+    expect(ids).toEqual(upTo(ids.length / 2));
+    expect(ids.length / 2).toBeGreaterThanOrEqual(acks.length);
+    expect(t.store.recovered.every((segment) => segment.recovered && segment.reason === "recovery")).toBe(true);
+    expect(t.store.quarantined).toEqual([]);
+    await t.store.ensureBuffer(EVENTS, 0);
+    const stream = await t.store.appendToBuffer(EVENTS.target, wireOf(eventsOf([1])).schema, "s");
+    expect(await stream.append(batchOf(eventsOf([0, 1])), { token: "t0" })).toEqual({
+      rows: 2,
+      seq: 2,
+      duplicate: true,
+    });
+    expect(await stream.append(batchOf(eventsOf([-1])), {})).toMatchObject({ seq: ids.length + 1, duplicate: false });
+  });
+
+  const KILL = { action: "kill", skip: 3, times: 1 } as const;
+  const POINTS: ReadonlyArray<readonly [string, Run, { acks: number; batches: number }]> = [
+    ["before a COMMIT", { failpoints: { "append.before_commit": KILL } }, { acks: 3, batches: 3 }],
+    [
+      "after a COMMIT, before its acknowledgement",
+      { failpoints: { "append.after_commit": KILL } },
+      { acks: 3, batches: 4 },
+    ],
+    [
+      "before the checkpoint",
+      { failpoints: { "seal.before_checkpoint": { action: "kill" } } },
+      { acks: 10, batches: 10 },
+    ],
+    [
+      "after the checkpoint",
+      { failpoints: { "seal.after_checkpoint": { action: "kill" } } },
+      { acks: 10, batches: 10 },
+    ],
+    [
+      "before a staged COMMIT",
+      { staged: true, batches: 50, failpoints: { "stage.before_publish": { action: "kill" } } },
+      { acks: 0, batches: 0 },
+    ],
+    [
+      "after a staged COMMIT",
+      { staged: true, batches: 50, failpoints: { "stage.after_publish": { action: "kill" } } },
+      { acks: 0, batches: 50 },
+    ],
+  ];
+  for (const [name, run, expected] of POINTS) {
+    test(name, async () => {
+      const dir = await newFolder();
+      expect(await crash(dir, run)).toHaveLength(expected.acks);
+      const t = await open({ bufferDir: dir }, true);
+      expect(await idsOf(t.store.recovered)).toEqual(upTo(expected.batches));
+      expect(t.store.quarantined).toEqual([]);
+      const files = (await readdir(dir, { recursive: true })).filter((file) => /seg-.*\.duckdb/.test(file));
+      expect(files.map((file) => join(dir, file)).sort()).toEqual(
+        t.store.recovered.map((segment) => segment.path).sort(),
+      );
+    });
+  }
+
+  test("twice, and flushed in between: seqs go on, tokens stay", async () => {
+    const dir = await newFolder();
+    await crash(dir, { batches: 5 });
+    const t = await open({ bufferDir: dir }, true);
+    await t.store.remove(t.store.recovered, undefined);
+    await t[Symbol.asyncDispose]();
+    // Batches 3 and 4 are sent again under their tokens.
+    await crash(dir, { firstBatch: 3, batches: 4 });
+    const second = await open({ bufferDir: dir }, true);
+    expect(await idsOf(second.store.recovered)).toEqual([10, 11, 12, 13]);
+    expect(second.store.recovered[0]).toMatchObject({ firstSeq: 11 });
+  });
+});
+
+test("a worker that dies is started again: its rows are recovered, calls under way may be repeated, others go on", async () => {
+  const t = await open();
+  await t.store.ensureBuffer(EVENTS, 0);
+  const stream = await t.store.appendToBuffer(EVENTS.target, wireOf(eventsOf([1])).schema, "s");
+  await stream.append(batchOf(eventsOf([1])), { token: "a" });
+  await t.store.seal(EVENTS.target, "command");
+  await stream.append(batchOf(eventsOf([2])), { token: "b" });
+  await workers.at(-1)?.terminate();
+  await expect(stream.append(batchOf(eventsOf([3])), {})).rejects.toMatchObject({ code: "buffer_unavailable" });
+  while (t.heard.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  const again = await t.store.appendToBuffer(EVENTS.target, wireOf(eventsOf([1])).schema, "s");
+  for (const [token, seq] of [
+    ["a", 1],
+    ["b", 2],
+  ] as const) {
+    expect(await again.append(batchOf(eventsOf([seq])), { token })).toEqual({ rows: 1, seq, duplicate: true });
+  }
+  expect(await again.append(batchOf(eventsOf([3])), {})).toMatchObject({ seq: 3 });
+  expect(t.heard.map((segment) => segment.reason)).toEqual(["command", "recovery"]);
+  await t.store.seal(EVENTS.target, "command");
+  expect(await idsOf(t.store.sealed(EVENTS.target))).toEqual([1, 2, 3]);
+});
+
+describe("files that are damaged", () => {
+  /** Two targets with two segments' worth of rows each, killed, so that WALs are there. */
+  async function crashed(): Promise<{ dir: string; wal: string; path: string }> {
+    const dir = await newFolder();
+    await crash(dir, { batches: 10, failpoints: { "seal.before_checkpoint": { action: "kill" } } });
+    const files = await readdir(dir, { recursive: true });
+    const wal = join(dir, files.find((file) => file.endsWith(".duckdb.wal")) ?? "");
+    return { dir, wal, path: wal.slice(0, -".wal".length) };
+  }
+
+  test("a torn last entry of the WAL was never acknowledged: all before it is kept, nothing is reported", async () => {
+    const { dir, wal } = await crashed();
+    await truncate(wal, (await stat(wal)).size - 7);
+    const t = await open({ bufferDir: dir }, true);
+    expect(await idsOf(t.store.recovered)).toEqual(Array.from({ length: 18 }, (_, index) => index));
+    expect(t.store.quarantined).toEqual([]);
+  });
+
+  test("a zero-filled tail: all before it is kept, a copy is set aside and reported", async () => {
+    const { dir, wal } = await crashed();
+    await appendFile(wal, new Uint8Array(4096));
+    const t = await open({ bufferDir: dir }, true);
+    expect(await idsOf(t.store.recovered)).toEqual(Array.from({ length: 20 }, (_, index) => index));
+    expect(t.store.quarantined).toMatchObject([{ rowsKept: 20 }]);
+    expect(t.logs).toContainEqual({ level: "error", message: expect.stringContaining("WAL") });
+  });
+
+  test("a flipped byte in the middle: all before it is kept, a copy is set aside and reported", async () => {
+    const { dir, wal, path } = await crashed();
+    const file = await openFile(wal, "r+");
+    const at = Math.floor((await file.stat()).size * 0.8);
+    const { buffer } = await file.read(Buffer.alloc(1), 0, 1, at);
+    await file.write(Buffer.from([(buffer[0] ?? 0) ^ 0xff]), 0, 1, at);
+    await file.close();
+    await copyFile(wal, join(dir, "damaged.wal"));
+    const t = await open({ bufferDir: dir }, true);
+    const ids = await idsOf(t.store.recovered);
+    expect(ids.length).toBeGreaterThan(0);
+    expect(ids.length).toBeLessThan(20);
+    expect(ids).toEqual(Array.from({ length: ids.length }, (_, index) => index));
+    const [report] = t.store.quarantined;
+    expect(report).toMatchObject({ path, rowsKept: ids.length, reason: expect.stringContaining("WAL") });
+    const kept = join(report?.movedTo ?? "", `${basename(path)}.wal`);
+    expect(await readFile(kept)).toEqual(await readFile(join(dir, "damaged.wal")));
+    expect(JSON.parse(await readFile(join(report?.movedTo ?? "", "reason.json"), "utf8"))).toMatchObject({
+      rowsKept: ids.length,
+    });
+  });
+
+  test("a file that is no database is set aside whole; the others are recovered", async () => {
+    const { dir, path } = await crashed();
+    const bad = join(dirname(path), "seg-bad.duckdb");
+    await writeFile(bad, new Uint8Array(50_000).fill(7));
+    const t = await open({ bufferDir: dir }, true);
+    expect(await idsOf(t.store.recovered)).toHaveLength(20);
+    const [report] = t.store.quarantined;
+    expect(report).toMatchObject({ path: bad, rowsKept: 0 });
+    expect(existsSync(bad)).toBe(false);
+    expect((await stat(join(report?.movedTo ?? "", "seg-bad.duckdb"))).size).toBe(50_000);
+  });
+
+  test("what a crash left half-made is deleted without a word", async () => {
+    const { dir, path } = await crashed();
+    const folder = dirname(path);
+    for (const name of ["seg-new.duckdb", "compact-x.duckdb", "target.json.x"])
+      await writeFile(join(folder, name), "x");
+    await writeFile(join(dir, "staging", "left.duckdb"), "x");
+    const t = await open({ bufferDir: dir }, true);
+    expect(t.store.quarantined).toEqual([]);
+    expect((await readdir(folder)).sort()).toEqual([basename(path), "target.json"].sort());
+    expect(await readdir(join(dir, "staging"), { recursive: true })).toEqual(["0"]);
+  });
+
+  test("a lost target.json is found in the segments", async () => {
+    const { dir, path } = await crashed();
+    await rm(join(dirname(path), "target.json"));
+    const t = await open({ bufferDir: dir }, true);
+    expect(t.store.recovered).toMatchObject([{ target: EVENTS.target, rows: 20 }]);
+  });
+});
+
+test("keyed segments are recovered with their key, ops and counts", async () => {
+  const t = await open();
+  await t.store.ensureBuffer(KEYED, 6);
+  const stream = await t.store.appendToBuffer(KEYED.target, wireOf(eventsOf([1])).schema, "s");
+  await stream.append(batchOf(eventsOf([1, 2])), { op: "insert" });
+  const second = await t.reopen();
+  opened.push(second);
+  expect(second.store.recovered).toMatchObject([
+    {
+      firstSeq: 7,
+      lastSeq: 8,
+      rows: 2,
+      primaryKey: ["id"],
+      columns: KEYED.columns,
+      hasNonInserts: false,
+      recovered: true,
+    },
+  ]);
+  await second.store.ensureBuffer(KEYED, 0);
+  const more = await second.store.appendToBuffer(KEYED.target, wireOf(eventsOf([1])).schema, "s");
+  expect(await more.append(batchOf(eventsOf([3])), {})).toMatchObject({ seq: 9 });
+  const third = await second.reopen({ workers: 3 });
+  opened.push(third);
+  expect(third.store.recovered.map((segment) => [segment.firstSeq, segment.hasNonInserts])).toEqual([
+    [7, false],
+    [9, true],
+  ]);
+});
