@@ -1,5 +1,4 @@
 import { mkdir, rm } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import duckdb from "@duckdb/node-bindings";
 import { type FailpointSpec, Failpoints } from "./base/failpoints.ts";
@@ -15,7 +14,7 @@ import { Flusher } from "./flush/flusher.ts";
 import { Sweeper } from "./flush/sweeper.ts";
 import { HttpServer } from "./http/server.ts";
 import { Lake } from "./lake/lake.ts";
-import { collectBuffers, collectDuckdb, collectQueries } from "./observe/collect.ts";
+import { collectBufferCounts, collectBuffers, collectDuckdb, collectQueries } from "./observe/collect.ts";
 import type { Logger } from "./observe/log.ts";
 import type { Metrics } from "./observe/metrics.ts";
 import { flightObserver, flushObserver, ingestObserver } from "./observe/observers.ts";
@@ -78,7 +77,7 @@ async function compose(
   const buffers: BufferStore = scope.use(
     await BufferStore.open({
       ...config,
-      workers: config.bufferWorkers || automaticWorkers(),
+      workers: config.bufferWorkers,
       diskLimitBytes: config.bufferDiskLimitBytes,
       fullWaitSeconds: config.bufferFullWaitSeconds,
       failpoints,
@@ -163,6 +162,7 @@ async function compose(
     { instance: "lake", ...(await lake.usage()) },
     { instance: "buffers", ...(await buffers.usage()) },
   ]);
+  collectBufferCounts(metrics, () => ({ ...buffers.backPressure, quarantined: buffers.quarantined.length }));
   metrics.bufferDiskLimit.set(config.bufferDiskLimitBytes);
   metrics.buildInfo.set(
     { version: VERSION, duckdb_version: duckdb.library_version(), node_version: process.version },
@@ -183,10 +183,4 @@ async function compose(
     },
     [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
   };
-}
-
-/** A worker serves many tables; a second one pays only when there are cores for queries and flushes beside it. */
-function automaticWorkers(): number {
-  const cores = availableParallelism();
-  return cores <= 2 ? 1 : cores <= 8 ? 2 : 4;
 }

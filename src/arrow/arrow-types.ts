@@ -29,6 +29,7 @@ import {
   uuidsOfBytes,
 } from "./convert.ts";
 import { decimalConverter, decimalShape, MAX_DECIMAL_DIGITS } from "./decimals.ts";
+import { checkDates, checkStorableIntervals, TIMESTAMP_CHECKS } from "./ranges.ts";
 import { NULL_TYPE } from "./type-text.ts";
 
 /** How a type's buffers lie in a record batch (https://arrow.apache.org/docs/format/Columnar.html). */
@@ -53,6 +54,10 @@ export interface ArrowRow {
   readonly width?: (type: DataType) => number;
   /** From Arrow's representation of a `fixed` value to DuckDB's; undefined: they are the same. */
   readonly convert?: (field: Field) => Converter | undefined;
+  /** Refuses values, in DuckDB's representation, that DuckDB cannot handle. */
+  readonly check?: (type: DataType) => Converter | undefined;
+  /** Refuses values that the lake cannot keep. */
+  readonly checkStorable?: Converter;
   /** The bytes are text and must be valid UTF-8. */
   readonly isText?: boolean;
 }
@@ -74,6 +79,7 @@ function refuse(path: string, arrowType: string, advice: string): EiderError {
 
 const TIMESTAMPS = ["TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP", "TIMESTAMP_NS"] as const;
 const FLOATS = ["FLOAT", "FLOAT", "DOUBLE"] as const;
+const MICROSECONDS = 2;
 const INTS: Readonly<Record<number, string>> = { 8: "TINYINT", 16: "SMALLINT", 32: "INTEGER", 64: "BIGINT" };
 
 const text = (field: Field): string => (extensionOf(field) === "arrow.json" ? "JSON" : "VARCHAR");
@@ -140,6 +146,7 @@ const ROWS: Readonly<Partial<Record<Type, ArrowRow>>> = {
     sql: () => "DATE",
     width: (type) => ((type as Date_).unit === 0 ? 4 : 8),
     convert: ({ type }: Field<Date_>) => (type.unit === 0 ? undefined : datesOfMillis),
+    check: () => checkDates,
   },
   [Type.Time]: {
     layout: "fixed",
@@ -152,18 +159,21 @@ const ROWS: Readonly<Partial<Record<Type, ArrowRow>>> = {
     sql: ({ type }: Field<Timestamp>) => (hasZone(type) ? "TIMESTAMP WITH TIME ZONE" : TIMESTAMPS[type.unit]),
     width: () => 8,
     convert: ({ type }: Field<Timestamp>) => (hasZone(type) ? TIMESTAMP_TZ[type.unit] : undefined),
+    check: (type) => TIMESTAMP_CHECKS[hasZone(type as Timestamp) ? MICROSECONDS : (type as Timestamp).unit],
   },
   [Type.Interval]: {
     layout: "fixed",
     sql: () => "INTERVAL",
     width: (type) => [4, 8, 16][(type as Interval).unit] ?? 0,
     convert: ({ type }: Field<Interval>) => INTERVALS[type.unit],
+    checkStorable: checkStorableIntervals,
   },
   [Type.Duration]: {
     layout: "fixed",
     sql: () => "INTERVAL",
     width: () => 8,
     convert: ({ type }: Field<Duration>) => DURATIONS[type.unit],
+    checkStorable: checkStorableIntervals,
   },
   [Type.FixedSizeBinary]: {
     layout: "fixed",

@@ -24,7 +24,8 @@ const MANTISSA_BITS: Readonly<Record<string, number>> = { FLOAT: 24, DOUBLE: 53 
 /** Casts that lose nothing, or where DuckDB refuses the value itself; nanoseconds are cut because pandas sends nothing else. */
 const CASTS: Readonly<Record<string, readonly string[]>> = {
   FLOAT: ["DOUBLE"],
-  DATE: ["TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP", "TIMESTAMP_NS"],
+  // Not TIMESTAMP_S: it would take DATE's infinity, which the lake cannot write as seconds.
+  DATE: ["TIMESTAMP_MS", "TIMESTAMP", "TIMESTAMP_NS"],
   TIMESTAMP_S: ["TIMESTAMP_MS", "TIMESTAMP", "TIMESTAMP_NS"],
   TIMESTAMP_MS: ["TIMESTAMP", "TIMESTAMP_NS"],
   TIMESTAMP: ["TIMESTAMP_NS"],

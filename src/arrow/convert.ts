@@ -52,7 +52,7 @@ function multiply64(column: ColumnView, factor: bigint): ColumnView {
     if (isNull(column, row)) continue;
     const value = source[row] ?? 0n;
     const scaled = value * factor;
-    // The largest and smallest values stand for infinity in DuckDB.
+    // The largest and smallest integers stand for infinity in DuckDB.
     if (scaled >= INT64_MAX || scaled <= -INT64_MAX) {
       throw refuseValue(column, row, value, "is beyond the range of microseconds in 64 bits");
     }

@@ -101,8 +101,9 @@ function takeRowsHeader(plan: ColumnPlan, body: BodyReader): Rows {
 function decodeFixed(plan: ColumnPlan, body: BodyReader): ColumnView {
   const rows = takeRowsHeader(plan, body);
   const data = body.takeBuffer(plan.path, rows.length * plan.width);
-  const column = fixedColumn(rows, plan.width, data);
-  return plan.convert ? plan.convert(column) : column;
+  let column = fixedColumn(rows, plan.width, data);
+  for (const step of plan.convert) column = step(column);
+  return column;
 }
 
 /** An empty column may leave its offsets out altogether. */

@@ -5,7 +5,7 @@ import { BodyReader } from "./body.ts";
 import type { ColumnView } from "./column-view.ts";
 import { decodeColumn } from "./decode-column.ts";
 import { malformed } from "./flatbuffer.ts";
-import { planSchema, type SchemaPlan } from "./plan.ts";
+import { type BatchUse, planSchema, type SchemaPlan } from "./plan.ts";
 import { concatRows } from "./take.ts";
 
 /** One record batch, checked and laid out as DuckDB wants it; views of the message's body where that is so already. */
@@ -19,6 +19,8 @@ export interface RecordBatchView {
 export interface DecodeOptions {
   /** Bytes that one message's compressed, repeated and converted values may unfold to in all. Default 256 MiB. */
   readonly maxDecompressedBytes?: number;
+  /** `bind` for a statement's parameters: takes intervals that the lake could not keep. Default `store`. */
+  readonly use?: BatchUse;
 }
 
 const DEFAULT_MAX_DECOMPRESSED_BYTES = 256 * 2 ** 20;
@@ -33,7 +35,7 @@ export class BatchDecoder {
   /** Throws type_unsupported, naming the field, when a type has no DuckDB type. */
   constructor(schema: Schema, options: DecodeOptions = {}) {
     this.schema = schema;
-    this.#plan = planSchema(schema);
+    this.#plan = planSchema(schema, options.use ?? "store");
     this.#limitBytes = options.maxDecompressedBytes ?? DEFAULT_MAX_DECOMPRESSED_BYTES;
   }
 

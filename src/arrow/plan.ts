@@ -9,7 +9,8 @@ export interface ColumnPlan {
   readonly layout: Layout;
   /** Bytes per Arrow value of the `fixed` layout. */
   readonly width: number;
-  readonly convert: Converter | undefined;
+  /** From Arrow's values to DuckDB's, and the checks of each; in this order. */
+  readonly convert: readonly Converter[];
   readonly isText: boolean;
   readonly isMap: boolean;
   /** Elements per list of the `fixed-list` layout. */
@@ -24,7 +25,10 @@ export interface SchemaPlan {
   readonly dictionaries: ReadonlyMap<number, ColumnPlan>;
 }
 
-export function planSchema(schema: Schema): SchemaPlan {
+/** What the values are for: rows for the lake, or a statement's parameters, which need not be storable. */
+export type BatchUse = "store" | "bind";
+
+export function planSchema(schema: Schema, use: BatchUse): SchemaPlan {
   const dictionaries = new Map<number, ColumnPlan>();
   const types = new Map<number, string>();
   const plan = (field: Field, path: string): ColumnPlan => {
@@ -35,7 +39,9 @@ export function planSchema(schema: Schema): SchemaPlan {
       path,
       layout: row.layout,
       width: row.layout === "dictionary" ? (type as Dictionary).indices.bitWidth / 8 : (row.width?.(type) ?? 0),
-      convert: row.convert?.(field),
+      convert: [row.convert?.(field), row.check?.(type), use === "store" ? row.checkStorable : undefined].filter(
+        (step) => step !== undefined,
+      ),
       isText: row.isText ?? false,
       isMap: field.typeId === Type.Map,
       listSize: row.layout === "fixed-list" ? (type as FixedSizeList).listSize : 0,

@@ -94,6 +94,8 @@ const TYPES: Readonly<Record<number, TypeReader>> = {
 /** Reads the fields of one schema; what is read of a forged schema is bounded. */
 export class FieldReader {
   #fieldsLeft = MAX_FIELDS;
+  /** Value types by dictionary id: fields may share a dictionary, and apache-arrow wants them to share the type object. */
+  readonly #dictionaries = new Map<number, DataType>();
 
   readAll(tables: readonly FlatTable[], parent: string, depth = 0): Field[] {
     if (depth > MAX_DEPTH) throw malformed(`field "${parent}" is nested more than ${MAX_DEPTH} levels deep`);
@@ -113,24 +115,26 @@ export class FieldReader {
     const body = table.table(3);
     if (!body) throw malformed(`field "${path}" has no type`);
     const value = reader(body, this.readAll(table.tables(5), path, depth + 1), path);
-    return new Field(name, dictionaryOf(table.table(4), value, path), table.bool(1), readMetadata(table.tables(6)));
+    return new Field(name, this.#encoded(table.table(4), value, path), table.bool(1), readMetadata(table.tables(6)));
+  }
+
+  #encoded(encoding: FlatTable | undefined, value: DataType, path: string): DataType {
+    if (!encoding) return value;
+    const id = encoding.int64(0, "a dictionary id");
+    const shared = this.#dictionaries.get(id) ?? value;
+    if (String(shared) !== String(value)) {
+      throw malformed(`field "${path}": dictionary ${id} has values of two types, ${shared} and ${value}`);
+    }
+    this.#dictionaries.set(id, shared);
+    const index = encoding.table(1);
+    // A missing index type means int32 (Schema.fbs, DictionaryEncoding).
+    const indices = index ? (readInt(index, path) as Int32) : new Int32();
+    return new Dictionary(shared, indices, id, encoding.bool(2));
   }
 }
 
 export function readMetadata(pairs: readonly FlatTable[]): Map<string, string> {
   return new Map(pairs.map((pair) => [pair.string(0) ?? "", pair.string(1) ?? ""]));
-}
-
-function dictionaryOf(encoding: FlatTable | undefined, value: DataType, path: string): DataType {
-  if (!encoding) return value;
-  const index = encoding.table(1);
-  return new Dictionary(
-    value,
-    // A missing index type means int32 (Schema.fbs, DictionaryEncoding).
-    index ? (readInt(index, path) as Int32) : new Int32(),
-    encoding.int64(0, "a dictionary id"),
-    encoding.bool(2),
-  );
 }
 
 function readInt(table: FlatTable, path: string): DataType {

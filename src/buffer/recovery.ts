@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Target } from "../base/target.ts";
@@ -55,6 +56,7 @@ const MAX_TRUNCATIONS = 3;
  */
 export async function recoverFolder(folder: string, settings: RecoverySettings): Promise<RecoveredFolder | undefined> {
   await removeLeftovers(folder);
+  await setOrphansAside(folder, settings.quarantine);
   const segments: RecoveredSegment[] = [];
   for (const path of await listSegments(folder)) {
     const recovered = await recoverSegment(path, settings);
@@ -69,7 +71,16 @@ export async function recoverFolder(folder: string, settings: RecoverySettings):
   return target && { target, segments };
 }
 
-/** Compactions, spilled temp files and half-written JSON mean nothing after a restart; a WAL without its file is damage. */
+/** A WAL whose file is gone cannot be replayed. */
+async function setOrphansAside(folder: string, quarantine: Quarantine): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name.slice(0, -".wal".length));
+    if (!/^seg-.*\.duckdb\.wal$/.test(name) || existsSync(path)) continue;
+    await quarantine.move(path, "the database file of this WAL is missing");
+  }
+}
+
+/** Compactions, spilled temp files and half-written JSON mean nothing after a restart. */
 async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (/^compact-|\.tmp$|^target\.json\./.test(name)) await rm(join(folder, name), { recursive: true, force: true });

@@ -64,7 +64,7 @@ export class SegmentFile implements AsyncDisposable {
     }
   }
 
-  /** Makes the tables; durable, with the file's name in its folder, unless a transaction is open. */
+  /** Makes the tables in the caller's transaction, and the file's name in its folder durable. */
   async createTables(layout: RowLayout): Promise<void> {
     await this.connection.run(
       `CREATE TABLE ${SEGMENT}.main.rows (${layout.definition});

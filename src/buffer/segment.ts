@@ -72,7 +72,7 @@ export class Segment {
     const segment = new Segment(segmentPath(folder, newId()), layout, settings);
     try {
       const file = await segment.#open();
-      await file.createTables(layout);
+      await file.connection.transaction(() => file.createTables(layout));
       return segment;
     } catch (error) {
       await segment.discard();

@@ -6,7 +6,7 @@ import type { TableShape } from "../base/table.ts";
 import { type Target, targetKey, targetName } from "../base/target.ts";
 import { EiderError } from "../errors.ts";
 import { Admission } from "./admission.ts";
-import { folderName, QUARANTINE, STAGING, workerOf } from "./buffer-folder.ts";
+import { folderName, QUARANTINE, removeDatabase, STAGING, workerOf } from "./buffer-folder.ts";
 import { BufferMirror } from "./buffer-mirror.ts";
 import { type Log, SILENT } from "./log.ts";
 import type { QuarantinedSegment } from "./quarantine.ts";
@@ -78,6 +78,10 @@ export class BufferStore implements Buffers, AsyncDisposable {
     }
     store.#isOpen = true;
     store.#recovered.sort((a, b) => a.firstSeq - b.firstSeq);
+    if (store.#recovered.length > 0) {
+      const rows = store.#recovered.reduce((sum, segment) => sum + segment.rows, 0);
+      store.#log.info({ segments: store.#recovered.length, rows }, "recovered segments of an earlier run");
+    }
     return store;
   }
 
@@ -152,7 +156,15 @@ export class BufferStore implements Buffers, AsyncDisposable {
 
   async remove(segments: readonly SealedSegment[], compaction: Compaction | undefined): Promise<void> {
     const [first] = segments;
-    if (!first) return;
+    if (!first) {
+      if (compaction?.path !== undefined) await removeDatabase(compaction.path);
+      return;
+    }
+    const key = targetKey(first.target);
+    assert(
+      segments.every((segment) => targetKey(segment.target) === key),
+      "segments of one target are removed together",
+    );
     await this.#slot(first.target).link.call("remove", { segments, compaction });
     const mirror = this.#mirror(first.target);
     mirror.removeSealed(segments);

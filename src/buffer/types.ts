@@ -128,7 +128,7 @@ export interface Buffers {
   /** Sealed segments that wait, in order. */
   sealed(target: Target): readonly SealedSegment[];
   compact(segments: readonly SealedSegment[]): Promise<Compaction>;
-  /** Deletes the segments' files (their tokens are kept) and the compaction's. */
+  /** Deletes the files of the segments, which are of one target (their tokens are kept), and the compaction's. */
   remove(segments: readonly SealedSegment[], compaction: Compaction | undefined): Promise<void>;
   /** Drops everything the target's buffer holds, unflushed. */
   clearBuffer(target: Target): Promise<void>;

@@ -1,11 +1,16 @@
-import { fromDuckError } from "../duck/errors.ts";
+import { fromDuckError, isFatal } from "../duck/errors.ts";
 import { EiderError, messageOf } from "../errors.ts";
 
 /**
  * The error of a batch that DuckDB refused although its schema fits. A value that a CAST refuses is the client's; any
- * other SQL error here would be ours.
+ * other SQL error here would be ours. An instance that died was not the batch's fault: it may be sent again.
  */
 export function unitError(error: unknown): EiderError {
+  if (isFatal(error)) {
+    return new EiderError("buffer_unavailable", `the segment's DuckDB instance failed: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
   const mapped = fromDuckError(error);
   if (mapped.code !== "sql_invalid") return mapped;
   const text = messageOf(error).split("\n\nLINE ")[0] ?? "";

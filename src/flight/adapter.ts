@@ -1,14 +1,15 @@
-import type { handleBidiStreamingCall, Metadata, ServerDuplexStream } from "@grpc/grpc-js";
-import { EiderError } from "../errors.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { handleBidiStreamingCall } from "@grpc/grpc-js";
+import { http2StreamOf } from "./connection.ts";
 import { type CallContext, cancelledByClient } from "./context.ts";
 import type { Log, Observer } from "./observer.ts";
-import { statusName, statusOf } from "./status.ts";
+import { type Call, Responder } from "./responder.ts";
+import { type CallStatus, statusName, statusOf } from "./status.ts";
 
 /**
  * grpc-js' callbacks as async generators. Every method is served as a bidirectional stream, which on the wire a call with
  * one message is too, so that cancel, deadline, back-pressure and errors are handled in one place.
  */
-export type Call = ServerDuplexStream<Uint8Array, Uint8Array>;
 
 /** Takes the client's messages as they arrive and yields the answers; a thrown error becomes the call's status. */
 export type Handler = (requests: AsyncIterable<Uint8Array>, context: CallContext) => AsyncIterable<Uint8Array>;
@@ -25,9 +26,6 @@ export interface AdapterOptions {
   readonly log: Log;
 }
 
-/** Messages handed to HTTP/2 and not yet taken by it, per call: with results of at most 2 MiB each. */
-const WRITES_AHEAD = 4;
-
 const OK = 0;
 
 export function adapt(
@@ -41,64 +39,28 @@ export function adapt(
 async function serve(method: string, call: Call, handler: Handler, options: AdapterOptions): Promise<void> {
   const startedMs = performance.now();
   const context = options.openContext(method, call);
-  const over = watch(call, context);
+  const responder = new Responder(call, context);
   let leave: (() => void) | undefined;
-  let code = OK;
+  let status: CallStatus | undefined;
   try {
     leave = options.gate.enter(context);
-    await answer(call, handler(requestsOf(call, context), context), context);
-    over.finish();
-    call.end();
+    for await (const response of handler(requestsOf(call, context), context)) await responder.write(response);
   } catch (error) {
-    over.finish();
-    const status = statusOf(context.signal.aborted ? context.signal.reason : error, options.log, {
-      method,
-      command: context.command,
-    });
-    code = status.code;
-    if (!call.cancelled) {
-      sendHeaders(call, context.headers);
-      call.emit("error", Object.assign(new Error(status.details), status));
-    }
+    const { signal } = context;
+    status = statusOf(signal.aborted ? signal.reason : error, options.log, { method, command: context.command });
   } finally {
     context.release();
   }
-  await over.ended;
+  await responder.end(status);
   leave?.();
-  options.observer.request(method, context.command, statusName(code), performance.now() - startedMs);
+  options.observer.request(method, context.command, statusName(status?.code ?? OK), performance.now() - startedMs);
 }
 
 /**
- * grpc-js emits `cancelled` when a call ends, in whichever way: by its status too. Only before our own end is it the
- * client's word, or the deadline's; taken for that afterwards it would interrupt somebody else's statement.
+ * The client's messages up to its half-close. Node ends a stream's readable side also when the client resets it or is
+ * gone, and grpc-js passes that on as a half-close, with the cancel a few ticks behind: taken for the end, half of an
+ * ingest would be committed. A stream whose answer is still to come is closed only in that case.
  */
-function watch(call: Call, context: CallContext): { finish(): void; ended: Promise<void> } {
-  let finished = false;
-  const ended = new Promise<void>((resolve) => {
-    const onEnd = () => {
-      if (!finished) context.abort(isOverdue(call) ? overdue() : cancelledByClient());
-      resolve();
-    };
-    if (call.cancelled) onEnd();
-    else call.once("cancelled", onEnd);
-  });
-  return {
-    finish: () => {
-      finished = true;
-    },
-    ended,
-  };
-}
-
-function isOverdue(call: Call): boolean {
-  const deadline = call.getDeadline();
-  return Number(deadline) <= Date.now();
-}
-
-function overdue(): EiderError {
-  return new EiderError("deadline_exceeded", "the deadline that the client set for the call has passed");
-}
-
 async function* requestsOf(call: Call, context: CallContext): AsyncGenerator<Uint8Array> {
   limitReadAhead(call);
   // The default iterator destroys the call when the client half-closes or the reader stops, and the answer is lost.
@@ -109,6 +71,9 @@ async function* requestsOf(call: Call, context: CallContext): AsyncGenerator<Uin
     context.throwIfAborted();
     throw error;
   }
+  await nextTurn();
+  context.throwIfAborted();
+  if (http2StreamOf(call)?.closed) throw cancelledByClient();
 }
 
 /**
@@ -118,38 +83,4 @@ async function* requestsOf(call: Call, context: CallContext): AsyncGenerator<Uin
 function limitReadAhead(call: Call): void {
   const state: unknown = Reflect.get(call, "_readableState");
   if (typeof state === "object" && state !== null) Reflect.set(state, "highWaterMark", 1);
-}
-
-async function answer(call: Call, responses: AsyncIterable<Uint8Array>, context: CallContext): Promise<void> {
-  let waiting = 0;
-  let wake: (() => void) | undefined;
-  const onWritten = () => {
-    waiting--;
-    wake?.();
-  };
-  const onAbort = () => wake?.();
-  context.signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    for await (const response of responses) {
-      context.throwIfAborted();
-      sendHeaders(call, context.headers);
-      waiting++;
-      call.write(response, onWritten);
-      // An ended call never reports its writes: the abort wakes too.
-      while (waiting >= WRITES_AHEAD && !context.signal.aborted) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-      context.throwIfAborted();
-    }
-    sendHeaders(call, context.headers);
-  } finally {
-    context.signal.removeEventListener("abort", onAbort);
-  }
-}
-
-/** grpc-js ignores all but the first. An empty set is left to it: an answer of a status alone is then one HTTP/2 frame. */
-function sendHeaders(call: Call, headers: Metadata): void {
-  if (Object.keys(headers.getMap()).length > 0) call.sendMetadata(headers);
 }

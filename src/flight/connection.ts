@@ -1,4 +1,4 @@
-import type { ServerHttp2Session } from "node:http2";
+import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { SessionRecord } from "./session.ts";
 
 /** A transport connection: what an own client library, a script without cookies or tokens, can be recognised by. */
@@ -23,17 +23,22 @@ export interface PeerCall {
 const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 
-/**
- * The HTTP/2 session under a call, by its private path in grpc-js (1.14: `call.call.stream.session`). grpc-js' own name
- * of a connection, the peer's address, is reused by other clients, and it gives no word of a connection's end.
- */
-export function http2SessionOf(call: PeerCall): ServerHttp2Session | undefined {
+/** The HTTP/2 stream under a call, by its private path in grpc-js (1.14: `call.call.stream`). */
+export function http2StreamOf(call: PeerCall): ServerHttp2Stream | undefined {
   const inner: unknown = Reflect.get(call, "call");
   const stream: unknown = isObject(inner) ? Reflect.get(inner, "stream") : undefined;
-  const session: unknown = isObject(stream) ? Reflect.get(stream, "session") : undefined;
-  return isObject(session) && typeof Reflect.get(session, "setLocalWindowSize") === "function"
-    ? (session as unknown as ServerHttp2Session)
+  return isObject(stream) && typeof Reflect.get(stream, "closed") === "boolean"
+    ? (stream as unknown as ServerHttp2Stream)
     : undefined;
+}
+
+/**
+ * The HTTP/2 session under a call. grpc-js' own name of a connection, the peer's address, is reused by other clients, and
+ * it gives no word of a connection's end.
+ */
+function http2SessionOf(call: PeerCall): ServerHttp2Session | undefined {
+  const session = http2StreamOf(call)?.session;
+  return session && "setLocalWindowSize" in session ? (session as ServerHttp2Session) : undefined;
 }
 
 function isObject(value: unknown): value is object {

@@ -43,6 +43,7 @@ export async function ingest(command: IngestCommand, messages: PutMessages, { co
   const { signal } = context;
   try {
     for await (const { frame } of messages.batches()) await untilAborted(stream.write(frame), signal);
+    context.throwIfAborted();
     return await untilAborted(stream.finish(), signal);
   } finally {
     await stream.abort();

@@ -1,12 +1,12 @@
 import { type Target, targetKey, targetName } from "../base/target.ts";
-import type { Buffers, Compaction, SealedSegment, SealReason } from "../buffer/types.ts";
+import type { Buffers, SealedSegment, SealReason } from "../buffer/types.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import type { CommitResult, FlushPart, Log } from "../lake/types.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
 import { type FlushFacts, FlushHistory, newestSeq } from "./history.ts";
 import type { FlushObserver, FlushRecord } from "./observer.ts";
-import { BATCH_BYTES_LIMIT, BATCH_ROWS_LIMIT, type Batch, TableQueue, takeBatch } from "./table-queue.ts";
+import { type Batch, type ReadyTable, TableQueue, takeBatch, takeReady } from "./table-queue.ts";
 
 /** What the flusher needs of the lake. */
 export interface FlushLake {
@@ -25,12 +25,6 @@ export interface FlusherOptions {
   readonly log: Log;
   /** Compactions at a time, each with `flush_memory_mb`. */
   readonly maxParallelFlushes: number;
-}
-
-interface ReadyTable {
-  readonly table: TableQueue;
-  readonly batch: Batch;
-  readonly compaction: Compaction;
 }
 
 /**
@@ -117,7 +111,12 @@ export class Flusher implements AsyncDisposable {
     const isCommitted = (segment: SealedSegment) => segment.lastSeq <= (marks.get(targetKey(segment.target)) ?? 0);
     const committed = segments.filter(isCommitted);
     const waiting = segments.filter((segment) => !isCommitted(segment));
-    if (committed.length > 0) await buffers.remove(committed, undefined);
+    const byTarget = new Map<string, SealedSegment[]>();
+    for (const segment of committed) {
+      const key = targetKey(segment.target);
+      byTarget.set(key, [...(byTarget.get(key) ?? []), segment]);
+    }
+    for (const group of byTarget.values()) await buffers.remove(group, undefined);
     if (committed.length > 0) observer.recovered("released", committed.length);
     if (waiting.length > 0) observer.recovered("replayed", waiting.length);
     for (const { target } of waiting) this.enqueue(target);
@@ -174,25 +173,9 @@ export class Flusher implements AsyncDisposable {
       }
     }
     if (!this.#isCommitting) {
-      const ready = this.#takeReady();
+      const ready = takeReady(this.#tables.values());
       if (ready.length > 0) this.#track(this.#commit(ready));
     }
-  }
-
-  /** All tables that are ready, up to the rows and bytes of a batch; those left over go next. */
-  #takeReady(): ReadyTable[] {
-    const ready: ReadyTable[] = [];
-    let rows = 0;
-    let bytes = 0;
-    for (const table of this.#tables.values()) {
-      const { batch, stage } = table;
-      if (stage !== "ready" || !batch?.compaction) continue;
-      rows += batch.compaction.rowsOut;
-      bytes += batch.segments.reduce((sum, segment) => sum + segment.bytes, 0);
-      if (ready.length > 0 && (rows > BATCH_ROWS_LIMIT || bytes > BATCH_BYTES_LIMIT)) break;
-      ready.push({ table, batch, compaction: batch.compaction });
-    }
-    return ready;
   }
 
   async #compact(table: TableQueue, segments: readonly SealedSegment[]): Promise<void> {
@@ -287,7 +270,7 @@ export class Flusher implements AsyncDisposable {
     this.#retryLater(table, error);
     if (batch) {
       const record = this.#history.add(table.target, batch, { phasesMs, error: messageOf(error) }, clock);
-      observer.failed(table.target, record.reason);
+      observer.failed(table.target, record.reason, error instanceof EiderError ? error.code : "internal");
     }
     log.warn(
       {

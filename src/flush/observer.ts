@@ -1,5 +1,6 @@
 import type { Target } from "../base/target.ts";
 import type { SealReason } from "../buffer/types.ts";
+import type { ErrorCode } from "../errors.ts";
 import type { CommitPhase } from "../lake/types.ts";
 
 /** One table's share of one flush, as `eider_flushes()` and the metrics show it. */
@@ -30,7 +31,8 @@ export type FlushPhase = CommitPhase | "compact" | "remove";
 /** What the flusher tells the metrics. */
 export interface FlushObserver {
   flushed(record: FlushRecord): void;
-  failed(target: Target, reason: SealReason): void;
+  /** An attempt that failed, with the error's code; the rows stay and are tried again. */
+  failed(target: Target, reason: SealReason, code: ErrorCode): void;
   /** A commit that another committer's made void, and that is made again. */
   conflict(): void;
   inDoubt(): void;

@@ -22,9 +22,19 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
-/** Most that one batch takes: a commit keeps its files in one transaction, and one file is best below these. */
-export const BATCH_ROWS_LIMIT = 10_000_000;
-export const BATCH_BYTES_LIMIT = 2_000_000_000;
+/** A table whose winners are known. */
+export interface ReadyTable {
+  readonly table: TableQueue;
+  readonly batch: Batch;
+  readonly compaction: Compaction;
+}
+
+/**
+ * Most that one table's batch, and one commit, takes; a single segment or table may be larger. Bounds the memory, the time
+ * and the files of one transaction, which on a conflict is made again as a whole.
+ */
+const BATCH_ROWS_LIMIT = 10_000_000;
+const BATCH_BYTES_LIMIT = 2_000_000_000;
 
 export class TableQueue {
   readonly target: Target;
@@ -84,4 +94,20 @@ export function takeBatch(waiting: readonly SealedSegment[]): SealedSegment[] {
     taken.push(segment);
   }
   return taken;
+}
+
+/** All tables that are ready, within the limits of one commit; those left over go next. */
+export function takeReady(tables: Iterable<TableQueue>): ReadyTable[] {
+  const ready: ReadyTable[] = [];
+  let rows = 0;
+  let bytes = 0;
+  for (const table of tables) {
+    const { batch, stage } = table;
+    if (stage !== "ready" || !batch?.compaction) continue;
+    rows += batch.compaction.rowsOut;
+    bytes += batch.segments.reduce((sum, segment) => sum + segment.bytes, 0);
+    if (ready.length > 0 && (rows > BATCH_ROWS_LIMIT || bytes > BATCH_BYTES_LIMIT)) break;
+    ready.push({ table, batch, compaction: batch.compaction });
+  }
+  return ready;
 }

@@ -7,7 +7,7 @@ import { createTableStatements } from "../lake/ddl.ts";
 import type { SqlSession, Transaction } from "../query/sql-session.ts";
 import { type DirectWrite, directWriteInto, writeDirect } from "./direct-write.ts";
 import type { IngestServices } from "./services.ts";
-import { readyBuffer, storableColumns } from "./targets.ts";
+import { describeFor, readyBuffer, storableColumns } from "./targets.ts";
 
 export interface BulkIngestRequest {
   readonly target: Target;
@@ -105,7 +105,7 @@ async function planLake(
   columns: readonly Column[],
 ): Promise<Plan> {
   const { target, transaction } = request;
-  const existing = await services.lake.describe(target);
+  const existing = await describeFor(services, sql, transaction, target);
   checkExistence(existing !== undefined, request, targetName(target));
   const names = columns.map((column) => column.name);
   const isDirect = request.direct || transaction !== undefined;
@@ -133,9 +133,10 @@ async function planLake(
         createTableStatements(shape, { orReplace: existing !== undefined, ifNotExists: false }),
       );
       try {
+        transaction?.atEnd(async () => services.lake.invalidate());
         return await writeDirect(services.lake, sql, transaction, stage, write);
       } finally {
-        services.lake.invalidate(target);
+        services.lake.invalidate();
       }
     };
     return { shape: undefined, buffered: undefined, finish };

@@ -3,6 +3,8 @@ import { columnsOf, refuseUnstorable } from "../arrow/types.ts";
 import type { Column, TableShape } from "../base/table.ts";
 import { type Target, targetName } from "../base/target.ts";
 import { EiderError } from "../errors.ts";
+import { describeVisible } from "../lake/visible-table.ts";
+import type { SqlSession, Transaction } from "../query/sql-session.ts";
 import type { IngestServices } from "./services.ts";
 
 /** The columns that a stream's schema message stands for; refuses what the lake cannot store, by name. */
@@ -26,6 +28,17 @@ export async function readyBuffer(
   const watermark = services.buffers.hasBuffer(shape.target) ? 0 : await services.lake.lastSeq(shape.target);
   await services.buffers.ensureBuffer(shape, watermark);
   return shape;
+}
+
+/** The table as the writer sees it: in a transaction with what that has made itself. */
+export async function describeFor(
+  services: IngestServices,
+  sql: SqlSession,
+  transaction: Transaction | undefined,
+  target: Target,
+): Promise<TableShape | undefined> {
+  if (!transaction?.hasBegun) return services.lake.describe(target);
+  return sql.onSlot(transaction, (slot) => describeVisible(slot.connection, target));
 }
 
 async function autoCreate(

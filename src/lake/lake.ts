@@ -78,6 +78,7 @@ export class Lake implements AsyncDisposable {
       connect: () => this.#database.connect(),
       localDataPath: dataPath.isLocal ? dataPath.location : undefined,
       canDelete: catalog.row.canDelete,
+      isShared: this.capabilities.multiProcess,
       turn: this.#turn,
       log: options.log,
     });
@@ -181,8 +182,9 @@ export class Lake implements AsyncDisposable {
     return this.#tables.describe(target);
   }
 
-  invalidate(target?: Target): void {
-    this.#tables.invalidate(target);
+  /** After statements of sessions that may have changed a table, and when their transaction has committed. */
+  invalidate(): void {
+    this.#tables.invalidate();
   }
 
   createTable(shape: TableShape, options?: CreateOptions): Promise<boolean> {

@@ -17,6 +17,8 @@ export interface TablesOptions {
   /** Undefined on an object store. */
   readonly localDataPath: string | undefined;
   readonly canDelete: boolean;
+  /** Other processes may change the lake's schema: then its version is asked for before a description is trusted. */
+  readonly isShared: boolean;
   readonly turn: Turn;
   readonly log: Log;
 }
@@ -30,6 +32,8 @@ export class Tables {
   readonly #version: SchemaVersion;
   readonly #cache = new Map<string, TableDetail | undefined>();
   #cachedVersion = -1;
+  /** Counts the changes of this process; stands for the schema's version when no other process can change it. */
+  #ownChanges = 0;
 
   constructor(options: TablesOptions) {
     this.#options = options;
@@ -44,7 +48,7 @@ export class Tables {
   async detail(target: Target): Promise<TableDetail | undefined> {
     const key = targetKey(target);
     for (let attempt = 0; attempt < DESCRIBE_ATTEMPTS; attempt++) {
-      const version = await this.#version.read();
+      const version = await this.#readVersion();
       if (version !== this.#cachedVersion) {
         this.#cache.clear();
         this.#cachedVersion = version;
@@ -52,7 +56,7 @@ export class Tables {
       if (this.#cache.has(key)) return this.#cache.get(key);
       const detail = await this.#read(target);
       // The catalog and the table are read one after the other: only an unchanged version makes them one picture.
-      if ((await this.#version.read()) !== version) continue;
+      if ((await this.#readVersion()) !== version) continue;
       if (this.#cachedVersion === version) this.#cache.set(key, detail);
       return detail;
     }
@@ -60,6 +64,10 @@ export class Tables {
       "write_conflict",
       `the lake's schema changes too fast to describe ${targetName(target)}; try again`,
     );
+  }
+
+  async #readVersion(): Promise<number> {
+    return this.#options.isShared ? this.#version.read() : this.#ownChanges;
   }
 
   async #read(target: Target): Promise<TableDetail | undefined> {
@@ -71,10 +79,10 @@ export class Tables {
     }
   }
 
-  /** Forgets one description, or all. Needed only after changes that the lake's schema version does not show. */
-  invalidate(target?: Target): void {
-    if (target) this.#cache.delete(targetKey(target));
-    else this.#cache.clear();
+  /** To be called after every statement that may have changed a table, and again when its transaction has committed. */
+  invalidate(): void {
+    this.#ownChanges++;
+    this.#cache.clear();
   }
 
   /**
@@ -99,6 +107,7 @@ export class Tables {
       return true;
     };
     const isNew = await this.#use((connection) => retryConflicts(() => create(connection)));
+    this.invalidate();
     if (isNew) await this.#afterCreate(shape.target, primaryKey);
     return isNew;
   }
@@ -175,6 +184,7 @@ export class Tables {
   async dropTable(target: Target, options: { readonly ifExists?: boolean } = {}): Promise<void> {
     const sql = `DROP TABLE ${options.ifExists ? "IF EXISTS " : ""}${lakeTable(target)}`;
     await this.#use((connection) => retryConflicts(() => connection.run(sql)));
+    this.invalidate();
   }
 
   #refuseKey(columns: readonly string[]): void {

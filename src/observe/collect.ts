@@ -1,3 +1,4 @@
+import type { Counter } from "prom-client";
 import type { BufferView } from "../buffer/types.ts";
 import { collectWith, type Metrics } from "./metrics.ts";
 
@@ -67,4 +68,25 @@ export interface QueryGauges {
 export function collectQueries(metrics: Metrics, counts: QueryGauges): void {
   collectWith(metrics.queriesRunning, () => metrics.queriesRunning.set(counts.running()));
   collectWith(metrics.queriesWaiting, () => metrics.queriesWaiting.set(counts.waiting()));
+}
+
+export interface BufferCounts {
+  readonly waits: number;
+  readonly waitedMs: number;
+  readonly quarantined: number;
+}
+
+/** Counters that the buffers keep themselves. */
+export function collectBufferCounts(metrics: Metrics, counts: () => BufferCounts): void {
+  const follow = (metric: Counter, value: (now: BufferCounts) => number) => {
+    Object.assign(metric, {
+      collect() {
+        metric.reset();
+        metric.inc(value(counts()));
+      },
+    });
+  };
+  follow(metrics.bufferWaits, (now) => now.waits);
+  follow(metrics.bufferWaitSeconds, (now) => now.waitedMs / 1000);
+  follow(metrics.quarantinedSegments, (now) => now.quarantined);
 }

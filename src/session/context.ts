@@ -8,4 +8,6 @@ export interface SessionContext {
   readonly services: SessionServices;
   readonly sql: SqlSession;
   consistency: Consistency;
+  /** To be called when a statement may have changed the current schema. */
+  forgetSchema(): void;
 }

@@ -58,7 +58,9 @@ export class CreateTableStatement implements Prepared {
     const { orReplace, ifNotExists } = this.#statement;
     const shape = { target: this.#target, ...this.#definition };
     if (orReplace) await services.flusher.flush(this.#target, "command");
-    await sql.onSlot(sql.transactionFor(options.transaction), async (slot) => {
+    const transaction = sql.transactionFor(options.transaction);
+    transaction?.atEnd(async () => services.lake.invalidate());
+    await sql.onSlot(transaction, async (slot) => {
       const run = async () => {
         if (await tableExists(slot, this.#target)) {
           if (ifNotExists) return;
@@ -68,7 +70,7 @@ export class CreateTableStatement implements Prepared {
       };
       await (slot.isInTransaction ? run() : slot.connection.transaction(run));
     });
-    services.lake.invalidate(this.#target);
+    services.lake.invalidate();
     return { kind: "count", count: 0 };
   }
 

@@ -23,7 +23,19 @@ import { refuseUnstorableColumns, runTransactionStatement } from "./statement-ef
 
 const { StatementType } = duckdb;
 
-/** What else must happen around a statement of a type, beyond DuckDB running it. */
+/** Statement types that cannot change what a table looks like; after any other the descriptions are read anew. */
+const KEEPS_TABLES: ReadonlySet<number> = new Set([
+  StatementType.SELECT,
+  StatementType.INSERT,
+  StatementType.UPDATE,
+  StatementType.DELETE,
+  StatementType.MERGE_INTO,
+  StatementType.EXPLAIN,
+  StatementType.SET,
+  StatementType.VARIABLE_SET,
+  StatementType.TRANSACTION,
+  StatementType.PREPARE,
+]);
 const DEFINES: ReadonlySet<number> = new Set([StatementType.CREATE, StatementType.ALTER, StatementType.DROP]);
 const SETS: ReadonlySet<number> = new Set([StatementType.SET, StatementType.VARIABLE_SET]);
 
@@ -73,6 +85,7 @@ export class EngineStatement implements Prepared {
       if (DEFINES.has(this.#statement.type)) await flushNamed(services, this.#piece.tokens);
       else await waitForReads(services, sql, this.#context.id, this.#context.consistency, this.#piece.tokens);
       const transaction = sql.transactionFor(options.transaction);
+      if (!KEEPS_TABLES.has(this.#statement.type)) transaction?.atEnd(async () => services.lake.invalidate());
       if (!this.info.isUpdate) {
         const streams: RowStream[] = [];
         for (const set of sets) {
@@ -92,6 +105,8 @@ export class EngineStatement implements Prepared {
     } catch (error) {
       end(error instanceof EiderError && error.code === "cancelled" ? "cancelled" : "error");
       throw error;
+    } finally {
+      if (!KEEPS_TABLES.has(this.#statement.type)) services.lake.invalidate();
     }
   }
 
@@ -123,7 +138,7 @@ export class EngineStatement implements Prepared {
   }
 
   async #update(slot: Slot, sets: readonly ParameterSet[], signal: AbortSignal | undefined): Promise<number> {
-    const { services, sql } = this.#context;
+    const { sql } = this.#context;
     const statement = await this.#on(slot);
     const isDefinition = DEFINES.has(statement.type);
     const runAll = async () => {
@@ -137,11 +152,13 @@ export class EngineStatement implements Prepared {
     };
     const needsTransaction = !slot.isInTransaction && (sets.length > 1 || statement.type === StatementType.ALTER);
     const count = needsTransaction ? await slot.connection.transaction(runAll) : await runAll();
-    if (isDefinition) services.lake.invalidate();
     if (statement.type === StatementType.CREATE && isTemporary(this.#piece)) sql.slots.isPinned = true;
     if (statement.type === StatementType.VARIABLE_SET || statement.type === StatementType.PREPARE)
       sql.slots.isPinned = true;
-    if (statement.type === StatementType.SET) await sql.slots.remember(this.#piece.sql, slot);
+    if (statement.type === StatementType.SET) {
+      await sql.slots.remember(this.#piece.sql, slot);
+      this.#context.forgetSchema();
+    }
     return count;
   }
 

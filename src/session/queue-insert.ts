@@ -6,7 +6,7 @@ import { quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import type { ExecuteOptions, Parameters, Prepared, StatementInfo, StatementResult } from "../flight/backend.ts";
 import { directWriteInto, writeDirect } from "../ingest/direct-write.ts";
-import { readyBuffer, storableColumns } from "../ingest/targets.ts";
+import { describeFor, readyBuffer, storableColumns } from "../ingest/targets.ts";
 import { combineSets, type Round } from "../query/many-rows.ts";
 import type { QueueInsert } from "../query/own-statement.ts";
 import { ResultStream } from "../query/result-stream.ts";
@@ -62,7 +62,7 @@ export class QueueInsertStatement implements Prepared {
     await waitForReads(services, sql, id, this.#context.consistency, this.#source.tokens);
     const sets = parameters ? parameterSets(parameters).sets : [[]];
     const target: Target = { schema: services.names.targetSchema, table: this.#statement.table };
-    let shape = await services.lake.describe(target);
+    let shape = await describeFor(services, sql, transaction, target);
     const select = await this.#castingSelect(shape, sets[0] ?? []);
     let stage: StageStream | undefined;
     try {

@@ -32,6 +32,7 @@ export class ClientSession implements Session, SessionContext {
   readonly services: SessionServices;
   readonly sql: SqlSession;
   consistency: Consistency = "session";
+  #schema: Promise<string> | undefined;
 
   private constructor(services: SessionServices, sql: SqlSession) {
     this.services = services;
@@ -151,9 +152,21 @@ export class ClientSession implements Session, SessionContext {
     const { home } = this.sql.slots;
     await home.exclusive(() => home.connection.run(sql));
     await this.sql.slots.remember(sql, home);
+    this.forgetSchema();
   }
 
+  /** Where unqualified names of ingests go; asked for anew only after statements that can change it. */
   async #currentSchema(): Promise<string> {
+    this.#schema ??= this.#readSchema();
+    return this.#schema;
+  }
+
+  /** After SET and USE. */
+  forgetSchema(): void {
+    this.#schema = undefined;
+  }
+
+  async #readSchema(): Promise<string> {
     const [current] = await this.#onHome("SELECT current_database() AS catalog, current_schema() AS schema");
     return current?.["catalog"] === LAKE ? String(current["schema"]) : this.services.names.targetSchema;
   }

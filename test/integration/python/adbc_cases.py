@@ -82,6 +82,16 @@ def case_rollback_covers_ingest(server):
         assert scalar(cursor, "SELECT count(*) FROM tx_ingest") == 3
 
 
+def case_ingest_into_a_table_of_the_same_transaction(server):
+    with connect(server) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE tx_made (id BIGINT, note VARCHAR DEFAULT 'none')")
+        cursor.adbc_ingest("tx_made", pa.table({"id": [1, 2]}), mode="append")
+        cursor.execute("INSERT INTO duckling_queue.tx_made VALUES (3, 'x')")
+        assert scalar(cursor, "SELECT count(*) FROM tx_made") == 3
+        connection.rollback()
+        raises(adbc_driver_manager.Error, lambda: cursor.execute("SELECT * FROM tx_made"))
+
+
 def case_ingest_modes(server):
     table = pa.table({"id": pa.array([1, 2, 3], pa.int64()), "name": ["a", None, "c"]})
     with connect(server, autocommit=True) as connection, connection.cursor() as cursor:

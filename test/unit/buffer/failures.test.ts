@@ -99,6 +99,29 @@ for (const failpoint of ["seal.before_checkpoint", "seal.after_checkpoint"] as c
   });
 }
 
+for (const [failpoint, isStored] of [
+  ["stage.before_publish", false],
+  ["stage.after_publish", true],
+] as const) {
+  test(`an instance that dies at ${failpoint}: the file tells whether the staged rows are durable`, async () => {
+    const t = await openStore({
+      stageMemoryBytes: 1,
+      failpoints: { [failpoint]: { action: "error", message: DEAD, times: 1 } },
+    });
+    opened.push(t);
+    await t.store.ensureBuffer(EVENTS, 0);
+    const publish = async () => {
+      const stage = await t.store.stage(EVENTS.target, EVENTS, wireOf(eventsOf([1])).schema, "s");
+      await stage.write(batchOf(eventsOf([1, 2, 3])));
+      return stage.publish({ token: "whole" });
+    };
+    if (isStored) expect(await publish()).toEqual({ rows: 3, seq: 3, duplicate: false });
+    else await expect(publish()).rejects.toMatchObject({ code: "buffer_unavailable" });
+    expect(await publish()).toMatchObject({ rows: 3, duplicate: isStored });
+    expect(await sealedIds(t)).toEqual([1, 2, 3]);
+  });
+}
+
 test("a removal that fails can be repeated", async () => {
   const { t, stream } = await open({
     "remove.before": { action: "error", times: 1 },

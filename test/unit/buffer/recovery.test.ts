@@ -255,6 +255,16 @@ describe("files that are damaged", () => {
     expect((await stat(join(report?.movedTo ?? "", "seg-bad.duckdb"))).size).toBe(50_000);
   });
 
+  test("a WAL without its file is set aside", async () => {
+    const { dir, path, wal } = await crashed();
+    await rm(path);
+    const t = await open({ bufferDir: dir }, true);
+    expect(t.store.recovered).toEqual([]);
+    const [report] = t.store.quarantined;
+    expect(report).toMatchObject({ path, rowsKept: 0, reason: expect.stringContaining("missing") });
+    expect(existsSync(join(report?.movedTo ?? "", basename(wal)))).toBe(true);
+  });
+
   test("what a crash left half-made is deleted without a word", async () => {
     const { dir, path } = await crashed();
     const folder = dirname(path);

@@ -1,7 +1,7 @@
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { service } from "grpc-health-check";
 import { expect, test } from "vitest";
-import { http2SessionOf } from "../../../src/flight/connection.ts";
+import { http2StreamOf } from "../../../src/flight/connection.ts";
 import { Flight } from "../../../src/flight/messages.ts";
 import { FlightServer } from "../../../src/flight/server.ts";
 import { FlightTestClient, until } from "../../support/flight-client.ts";
@@ -50,6 +50,19 @@ test("after the grace period what is left is stopped, and told why", async () =>
   expect(await failed).toMatchObject({ code: UNAVAILABLE, details: "the server is shutting down" });
 });
 
+test("a client that does not read cannot hold the server back", async () => {
+  await using server = await ScenarioServer.open();
+  const call = server.client().open("DoGet");
+  const failed = new Promise((resolve) => call.on("error", resolve));
+  call.write(ENDLESS);
+  await new Promise((resolve) => call.once("data", resolve));
+  call.pause();
+  await server.flight.drain(10);
+  call.resume();
+  await failed;
+  await until(() => server.backend.counts.openRows === 0);
+});
+
 test("closing frees all sessions, and the port", async () => {
   const server = await ScenarioServer.open();
   const { port } = server.flight;
@@ -93,7 +106,7 @@ test("metrics name methods and commands of this program only", async () => {
   ]);
 });
 
-test("grpc-js still lets us find a call's connection", async () => {
+test("grpc-js still lets us find a call's stream and connection", async () => {
   const server = new Server();
   let found: unknown;
   const asIs = (bytes: Buffer) => bytes;
@@ -109,8 +122,12 @@ test("grpc-js still lets us find a call's connection", async () => {
       },
     },
     {
-      y: (call: Parameters<typeof http2SessionOf>[0] & { end(): void }) => {
-        found = http2SessionOf(call);
+      y: (call: Parameters<typeof http2StreamOf>[0] & { end(): void }) => {
+        const stream = http2StreamOf(call);
+        found = {
+          closed: stream?.closed,
+          session: { setLocalWindowSize: stream?.session && Reflect.get(stream.session, "setLocalWindowSize") },
+        };
         call.end();
       },
     },
@@ -122,7 +139,7 @@ test("grpc-js still lets us find a call's connection", async () => {
   );
   using client = new FlightTestClient(port);
   await client.call("/x/y", []);
-  expect(found).toHaveProperty("setLocalWindowSize");
+  expect(found).toMatchObject({ closed: false, session: { setLocalWindowSize: expect.any(Function) } });
   server.forceShutdown();
 });
 

@@ -45,7 +45,7 @@ test("a flush counts its rows once it is in the lake", async () => {
     error: undefined,
   };
   observer.flushed(record);
-  observer.failed(TARGET, "age");
+  observer.failed(TARGET, "age", "lake_unavailable");
   observer.recovered("replayed", 3);
   expect(
     await samples(metrics, /^eider_(flushes|compaction|flush_rows|flush_last|flush_phase.*sum|recovered)/),

@@ -1,0 +1,112 @@
+import { constants } from "node:http2";
+import type { Metadata, ServerDuplexStream } from "@grpc/grpc-js";
+import { EiderError } from "../errors.ts";
+import { http2StreamOf } from "./connection.ts";
+import { type CallContext, cancelledByClient } from "./context.ts";
+import type { CallStatus } from "./status.ts";
+
+export type Call = ServerDuplexStream<Uint8Array, Uint8Array>;
+
+/** Messages handed to HTTP/2 and not yet taken by it, per call; results have at most 2 MiB each. */
+const WRITES_AHEAD = 4;
+
+/** How long an aborted call waits for a client that does not read; then its stream is reset. */
+const FLUSH_MS = 1000;
+
+/** The answering side of one call: headers, messages with back-pressure, status; and its end, whoever brings it about. */
+export class Responder {
+  /** Resolves when nothing more can be sent: the status has gone, or the client has. */
+  readonly ended: Promise<void>;
+  readonly #call: Call;
+  readonly #context: CallContext;
+  #waiting = 0;
+  #answered = false;
+  #wake: (() => void) | undefined;
+
+  constructor(call: Call, context: CallContext) {
+    this.#call = call;
+    this.#context = context;
+    this.ended = new Promise((resolve) => {
+      const onEnd = () => {
+        this.#abortUnanswered();
+        this.#wake?.();
+        resolve();
+      };
+      if (call.cancelled) onEnd();
+      else call.once("cancelled", onEnd);
+    });
+  }
+
+  /** Resolves when there is room for the next message. Rejects with the reason when the call is aborted. */
+  async write(message: Uint8Array): Promise<void> {
+    this.#context.throwIfAborted();
+    this.#sendHeaders();
+    this.#waiting++;
+    this.#call.write(message, () => {
+      this.#waiting--;
+      this.#wake?.();
+    });
+    await this.#until(() => this.#waiting < WRITES_AHEAD || this.#context.signal.aborted);
+    this.#context.throwIfAborted();
+  }
+
+  /** Sends the status, OK when undefined, behind all messages. Resolves when the call is over. */
+  async end(status: CallStatus | undefined): Promise<void> {
+    this.#answered = true;
+    await this.#flush();
+    if (!this.#call.cancelled) {
+      this.#sendHeaders();
+      // grpc-js takes a status as an error event, and whoever still reads the client's messages destroys the call on it:
+      // a status sent after a message that waits to be written would be lost. All are written here.
+      if (status) this.#call.emit("error", Object.assign(new Error(status.details), status));
+      else this.#call.end();
+    }
+    await this.ended;
+  }
+
+  /**
+   * grpc-js emits `cancelled` when a call ends, in whichever way: by its status too. Only before the answer is complete
+   * is it the client's word, or the deadline's; taken for that afterwards it would interrupt somebody else's statement.
+   */
+  #abortUnanswered(): void {
+    if (this.#answered) return;
+    const isOverdue = Number(this.#call.getDeadline()) <= Date.now();
+    this.#context.abort(
+      isOverdue
+        ? new EiderError("deadline_exceeded", "the deadline that the client set for the call has passed")
+        : cancelledByClient(),
+    );
+  }
+
+  async #flush(): Promise<void> {
+    const { signal } = this.#context;
+    let timer: NodeJS.Timeout | undefined;
+    const onAbort = () => {
+      timer = setTimeout(() => http2StreamOf(this.#call)?.close(constants.NGHTTP2_CANCEL), FLUSH_MS);
+    };
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+    await this.#until(() => this.#waiting === 0);
+    signal.removeEventListener("abort", onAbort);
+    clearTimeout(timer);
+  }
+
+  /** An ended call never reports its writes: its end is looked at as well. */
+  async #until(condition: () => boolean): Promise<void> {
+    const { signal } = this.#context;
+    const wake = () => this.#wake?.();
+    signal.addEventListener("abort", wake, { once: true });
+    while (!condition() && !this.#call.cancelled) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    signal.removeEventListener("abort", wake);
+  }
+
+  /** grpc-js ignores all but the first. Without any, an answer of a status alone stays one HTTP/2 frame. */
+  #sendHeaders(): void {
+    const headers: Metadata = this.#context.headers;
+    if (Object.keys(headers.getMap()).length > 0) this.#call.sendMetadata(headers);
+  }
+}

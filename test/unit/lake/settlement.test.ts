@@ -1,0 +1,67 @@
+import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Failpoints } from "../../../src/base/failpoints.ts";
+import { Guards } from "../../../src/lake/guard.ts";
+import type { Lake } from "../../../src/lake/lake.ts";
+import { Settlement } from "../../../src/lake/settlement.ts";
+import { column, LakeFixture, query, silent, target } from "./lake-fixture.ts";
+
+describe("guards that an earlier process left", () => {
+  let fixture: LakeFixture;
+  let lake: Lake;
+  let guards: Guards;
+
+  /** A lake with one committed flush, its data file gone, and the guard of that flush as a crash would leave it. */
+  beforeEach(async () => {
+    fixture = await LakeFixture.make();
+    lake = await fixture.open({ failpoints: new Failpoints({ "harden.before": { action: "error" } }) });
+    const columns = [column("id", "BIGINT")];
+    await lake.createTable({ target: target("t"), columns, primaryKey: [] });
+    const segment = await fixture.segment({ target: target("t"), columns, firstSeq: 1, select: "VALUES (1), (2)" });
+    await lake.commitFlush([await fixture.part(segment)]);
+    await lake[Symbol.asyncDispose]();
+    const kept = await mkdtemp(join(fixture.folder, "kept-"));
+    await cp(fixture.guardDir, kept, { recursive: true });
+    lake = await fixture.open();
+    await cp(kept, fixture.guardDir, { recursive: true });
+    const names = await readdir(fixture.dataPath, { recursive: true });
+    for (const name of names) if (name.endsWith(".parquet")) await rm(join(fixture.dataPath, name));
+    guards = await Guards.open(fixture.dataPath, fixture.guardDir, silent);
+  });
+
+  afterEach(async () => {
+    await lake[Symbol.asyncDispose]();
+    await fixture[Symbol.asyncDispose]();
+  });
+
+  const settlement = (commitsMayComeLate: boolean) =>
+    new Settlement({ guards, commitsMayComeLate, catalogPath: undefined, failpoints: new Failpoints(), log: silent });
+
+  it("a commit that may still come late keeps its guard until the watermark shows it, and is then restored", async () => {
+    const late = settlement(true);
+    const connection = await lake.connect();
+    await late.recover(connection, new Map());
+    expect(late.hasPending).toBe(true);
+    await expect(query(lake, "FROM t")).rejects.toThrow();
+    expect(await late.settle(connection, await lake.watermarks())).toBe(false);
+    expect(await query(lake, "FROM t ORDER BY id")).toEqual([{ id: 1 }, { id: 2 }]);
+    expect(await readdir(fixture.guardDir)).toEqual([]);
+  });
+
+  it("where a commit ends with its process, what the watermark does not show is dropped", async () => {
+    const final = settlement(false);
+    await final.recover(await lake.connect(), new Map());
+    expect(final.hasPending).toBe(false);
+    expect(await readdir(fixture.guardDir)).toEqual([]);
+  });
+
+  it("files that the catalog does not refer to are not put back", async () => {
+    await query(lake, "DROP TABLE t");
+    await query(lake, "CALL ducklake_expire_snapshots('lake', older_than => now() + INTERVAL 1 DAY)");
+    await settlement(false).recover(await lake.connect(), await lake.watermarks());
+    expect((await readdir(fixture.dataPath, { recursive: true })).filter((name) => name.endsWith(".parquet"))).toEqual(
+      [],
+    );
+  });
+});
