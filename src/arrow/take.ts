@@ -24,9 +24,12 @@ export function takeRows(source: ColumnView, indices: Int32Array, path: string, 
     const offsets = takeOffsets(source, indices, path, body);
     const data = new Uint8Array(offsets[length] ?? 0);
     for (let row = 0; row < length; row++) {
-      const index = indices[row] ?? -1;
-      if (index < 0) continue;
-      data.set(source.data.subarray(source.offsets[index], source.offsets[index + 1]), offsets[row]);
+      const at = offsets[row] ?? 0;
+      const size = (offsets[row + 1] ?? 0) - at;
+      // A NULL value may have bytes; its row has none.
+      if (size === 0) continue;
+      const from = source.offsets[indices[row] ?? 0] ?? 0;
+      data.set(source.data.subarray(from, from + size), at);
     }
     return bytesColumn(rows, offsets, data);
   }

@@ -124,6 +124,11 @@ export class Connection implements Disposable {
     this.#onClose = onClose;
   }
 
+  /** True after `close`, and when its instance had to be given up. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Runs one or more statements and returns the number of rows that the last one changed. */
   async run(sql: string, values?: DuckDBValue[] | Record<string, DuckDBValue>): Promise<number> {
     try {

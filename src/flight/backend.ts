@@ -92,7 +92,11 @@ export interface Session extends AsyncDisposable {
   endTransaction(id: string, action: "commit" | "rollback"): Promise<void>;
   ingest(options: IngestOptions, schema: Uint8Array): Promise<IngestStream>;
   put(path: readonly string[], schema: Uint8Array): Promise<PutStream>;
-  /** Rows of a Flight SQL metadata command (`CommandGetTables` …) in the schema that the protocol fixes. */
+  /**
+   * Rows of a Flight SQL metadata command (`CommandGetTables` …) in the schema that the protocol fixes
+   * (`metadata-schemas.ts`). The request's keys are the message's field names; what is not set is absent. Not asked for:
+   * CommandGetSqlInfo and CommandGetXdbcTypeInfo, which the protocol layer answers itself.
+   */
   metadata(command: string, request: Readonly<Record<string, unknown>>): Promise<RowStream>;
   getOptions(): Promise<Readonly<Record<string, SessionOptionValue>>>;
   /** Resolves to the error of each option that was refused; undefined value: erase. */

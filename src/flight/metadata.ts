@@ -1,6 +1,5 @@
 import { encodeSchema } from "../arrow/schema.ts";
 import type { Frame } from "./backend.ts";
-import { untilAborted } from "./context.ts";
 import { Sql } from "./messages.ts";
 import { METADATA_SCHEMAS, type MetadataCommand, metadataSchema, XDBC_TYPE_INFO_SCHEMA } from "./metadata-schemas.ts";
 import { framesOf } from "./result.ts";
@@ -25,7 +24,7 @@ function ofBackend(command: MetadataCommand): MetadataHandler {
     schema,
     async *frames(value, { context }) {
       const session = await context.session();
-      const rows = await untilAborted(session.metadata(command, request(value)), context.signal);
+      const rows = await session.metadata(command, request(value));
       let first = true;
       // The schema that FlightInfo announced, bit for bit, in place of the backend's.
       for await (const frame of framesOf(rows, context.signal)) {

@@ -184,7 +184,13 @@ async function planTemporary(
   );
   const append = found.length > 0 && request.ifExists === "append";
   const prepare = append ? [] : [`CREATE OR REPLACE TEMP TABLE ${into} (${definition.join(", ")})`];
-  const write: DirectWrite = { prepare, into, columns: columns.map((column) => column.name), primaryKey: [] };
+  const write: DirectWrite = {
+    prepare,
+    into,
+    columns: columns.map((column) => column.name),
+    primaryKey: [],
+    target: undefined,
+  };
   return {
     shape: undefined,
     buffered: undefined,

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { TableShape } from "../base/table.ts";
+import { type Target, targetName } from "../base/target.ts";
 import type { StageStream } from "../buffer/types.ts";
 import { lakeTable, qualifiedName, quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
@@ -19,6 +20,8 @@ export interface DirectWrite {
   readonly into: string;
   readonly columns: readonly string[];
   readonly primaryKey: readonly string[];
+  /** Undefined for a temporary table. */
+  readonly target: Target | undefined;
 }
 
 export function directWriteInto(
@@ -26,7 +29,7 @@ export function directWriteInto(
   columns: readonly string[],
   prepare: readonly string[] = [],
 ): DirectWrite {
-  return { prepare, into: lakeTable(shape.target), columns, primaryKey: shape.primaryKey };
+  return { prepare, into: lakeTable(shape.target), columns, primaryKey: shape.primaryKey, target: shape.target };
 }
 
 export async function writeDirect(
@@ -40,6 +43,7 @@ export async function writeDirect(
   const alias = `eider_stage_${randomUUID().replaceAll("-", "")}`;
   const work = async (slot: Slot) => {
     await lake.database.attachFile(slot.connection, file.path, alias, "READ_ONLY");
+    if (write.target && write.primaryKey.length > 0) await fence(lake, slot, write.target);
     for (const statement of write.prepare) await slot.connection.run(statement);
     await insertRows(slot, qualifiedName(alias, "rows"), write);
   };
@@ -63,6 +67,24 @@ export async function writeDirect(
     });
   }
   return file.rows;
+}
+
+/**
+ * Two transactions that add one new key delete nothing and would both commit: the fence makes the second one fail. A table
+ * that this transaction has made itself has no other writer.
+ */
+async function fence(lake: Lake, slot: Slot, target: Target): Promise<void> {
+  if (!(await lake.describe(target))) return;
+  try {
+    await lake.touchFence(slot.connection, target);
+  } catch (error) {
+    if (error instanceof EiderError && error.row.retryable) throw error;
+    throw new EiderError(
+      "write_conflict",
+      `the transaction began before table ${targetName(target)} was ready for direct writes by key; roll back and try again`,
+      { cause: error },
+    );
+  }
 }
 
 async function insertRows(slot: Slot, from: string, write: DirectWrite): Promise<void> {

@@ -1,5 +1,6 @@
 import type { TableShape } from "../base/table.ts";
 import { targetName } from "../base/target.ts";
+import { opColumnOf } from "../buffer/row-layout.ts";
 import { OPS, type SealedSegment } from "../buffer/types.ts";
 import { lakeTable, qualifiedName, quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
@@ -57,7 +58,7 @@ function deleteStatement(
   if (key.length === 0 || deleting.length === 0) return undefined;
   const keys = deleting.map(({ segment, alias }) => {
     const columns = key.map((name) => keyExpression(shape, segment, name));
-    const filter = segment.primaryKey.length > 0 ? ` WHERE _eider_op <> ${INSERT}` : "";
+    const filter = segment.primaryKey.length > 0 ? ` WHERE ${opOf(segment)} <> ${INSERT}` : "";
     return `SELECT ${columns.join(", ")} FROM ${rowsOf(alias)}${filter}`;
   });
   const list = key.map(quoteIdentifier).join(", ");
@@ -79,7 +80,7 @@ function insertStatements(
     const { names } = expressions(shape, group[0]?.segment);
     const selects = group.map(({ segment, alias, index }) => {
       const filters: string[] = [];
-      if (segment.primaryKey.length > 0) filters.push(`_eider_op <> ${DELETE}`);
+      if (segment.primaryKey.length > 0) filters.push(`${opOf(segment)} <> ${DELETE}`);
       if (rekey.length > 0) filters.push(`${position(index)} IN (SELECT position FROM eider_winners)`);
       else if (winners !== undefined) {
         filters.push(
@@ -105,6 +106,7 @@ function winnersClause(shape: TableShape, segments: readonly AttachedSegment[], 
 }
 
 const position = (index: number) => `((${index}::BIGINT << ${SEGMENT_SHIFT}) + rowid)`;
+const opOf = (segment: SealedSegment) => quoteIdentifier(opColumnOf(segment.columns));
 const rowsOf = (alias: string) => qualifiedName(alias, "main", "rows");
 
 /** The columns that the segment and the lake's table both have, cast to the table's types. */

@@ -34,6 +34,8 @@ export class Tables {
   #cachedVersion = -1;
   /** Counts the changes of this process; stands for the schema's version when no other process can change it. */
   #ownChanges = 0;
+  /** The same for changes that this class makes itself and knows the table of, so that they leave the others alone. */
+  readonly #changesOf = new Map<string, number>();
 
   constructor(options: TablesOptions) {
     this.#options = options;
@@ -47,27 +49,21 @@ export class Tables {
 
   async detail(target: Target): Promise<TableDetail | undefined> {
     const key = targetKey(target);
-    for (let attempt = 0; attempt < DESCRIBE_ATTEMPTS; attempt++) {
+    for (let attempt = 1; ; attempt++) {
       const version = await this.#readVersion();
+      const changes = this.#changesOf.get(key) ?? 0;
       if (version !== this.#cachedVersion) {
         this.#cache.clear();
         this.#cachedVersion = version;
       }
       if (this.#cache.has(key)) return this.#cache.get(key);
       const detail = await this.#read(target);
-      // The catalog and the table are read one after the other: only an unchanged version makes them one picture.
-      if ((await this.#readVersion()) !== version) continue;
-      if (this.#cachedVersion === version) this.#cache.set(key, detail);
-      return detail;
+      // The catalog and the table are read one after the other: only an unchanged version makes them surely one picture.
+      const isSame = (await this.#readVersion()) === version && (this.#changesOf.get(key) ?? 0) === changes;
+      if (isSame && this.#cachedVersion === version) this.#cache.set(key, detail);
+      // Where tables are made all the time the version never rests; it is most likely not this table's that changed.
+      if (isSame || attempt >= DESCRIBE_ATTEMPTS) return detail;
     }
-    throw new EiderError(
-      "write_conflict",
-      `the lake's schema changes too fast to describe ${targetName(target)}; try again`,
-    );
-  }
-
-  async #readVersion(): Promise<number> {
-    return this.#options.isShared ? this.#version.read() : this.#ownChanges;
   }
 
   async #read(target: Target): Promise<TableDetail | undefined> {
@@ -79,10 +75,20 @@ export class Tables {
     }
   }
 
+  async #readVersion(): Promise<number> {
+    return this.#options.isShared ? this.#version.read() : this.#ownChanges;
+  }
+
   /** To be called after every statement that may have changed a table, and again when its transaction has committed. */
   invalidate(): void {
     this.#ownChanges++;
     this.#cache.clear();
+  }
+
+  #invalidateOne(target: Target): void {
+    const key = targetKey(target);
+    this.#changesOf.set(key, (this.#changesOf.get(key) ?? 0) + 1);
+    this.#cache.delete(key);
   }
 
   /**
@@ -107,7 +113,7 @@ export class Tables {
       return true;
     };
     const isNew = await this.#use((connection) => retryConflicts(() => create(connection)));
-    this.invalidate();
+    this.#invalidateOne(shape.target);
     if (isNew) await this.#afterCreate(shape.target, primaryKey);
     return isNew;
   }
@@ -184,7 +190,7 @@ export class Tables {
   async dropTable(target: Target, options: { readonly ifExists?: boolean } = {}): Promise<void> {
     const sql = `DROP TABLE ${options.ifExists ? "IF EXISTS " : ""}${lakeTable(target)}`;
     await this.#use((connection) => retryConflicts(() => connection.run(sql)));
-    this.invalidate();
+    this.#invalidateOne(target);
   }
 
   #refuseKey(columns: readonly string[]): void {

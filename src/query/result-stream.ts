@@ -18,7 +18,7 @@ export class ResultStream implements AsyncDisposable {
   readonly #slot: Slot;
   readonly #result: duckdb.Result;
   readonly #encoder: ResultEncoder;
-  readonly #onEnd: (end: StreamEnd) => void;
+  readonly #onEnd: (end: StreamEnd, error?: EiderError) => void;
   readonly #spool: FrameSpool;
   readonly #ready: Frame[] = [];
   #nextChunk: Promise<duckdb.DataChunk | null> | undefined;
@@ -32,7 +32,7 @@ export class ResultStream implements AsyncDisposable {
   constructor(
     slot: Slot,
     result: duckdb.Result,
-    options: { onEnd?: (end: StreamEnd) => void; spoolFolder?: string; nullable?: boolean } = {},
+    options: { onEnd?: (end: StreamEnd, error?: EiderError) => void; spoolFolder?: string; nullable?: boolean } = {},
   ) {
     this.#slot = slot;
     this.#result = result;
@@ -121,10 +121,11 @@ export class ResultStream implements AsyncDisposable {
     if (end !== "ok") {
       await this.#nextChunk?.catch(() => undefined);
       // An open result pins its transaction's snapshot until another statement runs on the connection.
-      if (!this.#slot.isInTransaction) await this.#slot.connection.run("SELECT 1").catch(() => undefined);
+      if (!this.#slot.isInTransaction && !this.#slot.connection.isClosed)
+        await this.#slot.connection.run("SELECT 1").catch(() => undefined);
     }
     this.#slot.release(this);
-    this.#onEnd(end);
+    this.#onEnd(end, this.#error);
   }
 }
 

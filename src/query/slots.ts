@@ -29,6 +29,18 @@ export class Slots implements AsyncDisposable {
     return this.#slots[0] as Slot;
   }
 
+  /**
+   * Connects anew when the engine had to be given up after a fatal error. Settings are repeated; temporary tables and
+   * variables are gone with the instance that held them.
+   */
+  async revive(): Promise<void> {
+    if (!this.home.connection.isClosed) return;
+    const home = new Slot(await this.#connect());
+    this.#slots.splice(0, this.#slots.length, home);
+    this.isPinned = false;
+    for (const sql of this.#settings) await home.connection.run(sql);
+  }
+
   /** A slot for a statement outside of transactions. */
   async pick(): Promise<Slot> {
     if (this.isPinned && !this.home.isReserved) return this.home;
@@ -57,7 +69,7 @@ export class Slots implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const slot of this.#slots.splice(0)) {
+    for (const slot of this.#slots) {
       slot.connection.interrupt();
       slot.connection.close();
     }

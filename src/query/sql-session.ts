@@ -19,6 +19,12 @@ export class Transaction {
 
   /** The slot, with the transaction begun on it. */
   async begin(slots: Slots): Promise<Slot> {
+    if (this.#slot?.connection.isClosed) {
+      throw new EiderError(
+        "transaction_aborted",
+        "the engine was restarted after a fatal error; roll back and try again",
+      );
+    }
     if (this.#slot) return this.#slot;
     const slot = slots.home.isReserved ? await slots.pick() : slots.home;
     slot.isReserved = true;
@@ -46,6 +52,13 @@ export class Transaction {
     this.#slot = undefined;
     try {
       await slot.exclusive(async () => {
+        if (slot.connection.isClosed) {
+          if (action === "rollback") return;
+          throw new EiderError(
+            "transaction_aborted",
+            "the engine was restarted after a fatal error; nothing was committed",
+          );
+        }
         if (action === "rollback") return slot.connection.rollback();
         try {
           await slot.connection.run("COMMIT");
@@ -98,8 +111,16 @@ export class SqlSession implements AsyncDisposable {
 
   /** Runs `body` alone on the right slot: that of the transaction, else one that is free. */
   async onSlot<T>(transaction: Transaction | undefined, body: (slot: Slot) => Promise<T>): Promise<T> {
+    await this.slots.revive();
     const slot = transaction ? await transaction.begin(this.slots) : await this.slots.pick();
     return slot.exclusive(() => body(slot));
+  }
+
+  /** Runs `body` on the home slot, beside any transaction. */
+  async onHome<T>(body: (slot: Slot) => Promise<T>): Promise<T> {
+    await this.slots.revive();
+    const { home } = this.slots;
+    return home.exclusive(() => body(home));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -154,7 +154,7 @@ export function parameterSets(parameters: {
   readonly batches: ReadonlyArray<{ readonly header: Uint8Array; readonly body: Uint8Array }>;
 }): { schema: Schema; sets: ParameterSet[] } {
   const schema = decodeSchema(parameters.schema);
-  const decoder = new BatchDecoder(schema);
+  const decoder = new BatchDecoder(schema, { use: "bind" });
   const sets: ParameterSet[] = [];
   for (const message of parameters.batches) {
     const batch = decoder.decode(message);

@@ -104,6 +104,7 @@ export class EngineStatement implements Prepared {
       return { kind: "count", count };
     } catch (error) {
       end(error instanceof EiderError && error.code === "cancelled" ? "cancelled" : "error");
+      await services.lake.reopenAfter(error);
       throw error;
     } finally {
       if (!KEEPS_TABLES.has(this.#statement.type)) services.lake.invalidate();
@@ -130,7 +131,11 @@ export class EngineStatement implements Prepared {
     const statement = await this.#on(slot);
     statement.bind(set);
     const stream = new ResultStream(slot, await statement.stream(), {
-      onEnd,
+      onEnd: (end, error) => {
+        onEnd(end);
+        // What fails here fails again, and is told, at the next statement.
+        if (error) this.#context.services.lake.reopenAfter(error).catch(() => undefined);
+      },
       spoolFolder: this.#context.services.spoolFolder,
     });
     slot.occupy(stream);

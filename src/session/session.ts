@@ -51,9 +51,14 @@ export class ClientSession implements Session, SessionContext {
     return new ScriptStatement(pieces, (piece, at) => this.#prepareOne(piece, at));
   }
 
-  #prepareOne(piece: Piece, options: ExecuteOptions): Promise<Prepared> {
+  async #prepareOne(piece: Piece, options: ExecuteOptions): Promise<Prepared> {
     const own = recognize(piece, this.services.names);
-    return own ? prepareOwn(this, own, piece, options) : EngineStatement.prepare(this, piece, options);
+    try {
+      return await (own ? prepareOwn(this, own, piece, options) : EngineStatement.prepare(this, piece, options));
+    } catch (error) {
+      await this.services.lake.reopenAfter(error);
+      throw error;
+    }
   }
 
   async beginTransaction(): Promise<string> {
@@ -149,9 +154,8 @@ export class ClientSession implements Session, SessionContext {
     );
     if (found.length === 0) throw new EiderError("not_found", `schema ${database}.${schema} does not exist`);
     const sql = `USE ${qualifiedName(database, schema)}`;
-    const { home } = this.sql.slots;
-    await home.exclusive(() => home.connection.run(sql));
-    await this.sql.slots.remember(sql, home);
+    await this.sql.onHome((slot) => slot.connection.run(sql));
+    await this.sql.slots.remember(sql, this.sql.slots.home);
     this.forgetSchema();
   }
 
@@ -172,8 +176,7 @@ export class ClientSession implements Session, SessionContext {
   }
 
   #onHome(sql: string, values: Record<string, string> = {}): Promise<Array<Record<string, unknown>>> {
-    const { home } = this.sql.slots;
-    return home.exclusive(() => home.connection.rows(sql, values));
+    return this.sql.onHome((slot) => slot.connection.rows(sql, values));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

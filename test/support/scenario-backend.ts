@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue, StatementType } from "@duckdb/node-api";
-import { Int64, type Schema } from "apache-arrow";
+import type { Schema } from "apache-arrow";
 import { decodeSchema, encapsulate, encodeSchema } from "../../src/arrow/schema.ts";
 import { must } from "../../src/base/assert.ts";
 import { fromDuckError } from "../../src/duck/errors.ts";
@@ -21,22 +21,10 @@ import type {
   StatementInfo,
   StatementResult,
 } from "../../src/flight/backend.ts";
+import { readMessage } from "../../src/flight/message.ts";
 import { type MetadataCommand, metadataSchema } from "../../src/flight/metadata-schemas.ts";
 import { arrowType, framesOfColumns, rowsOfFrames, schemaOf, sqlType } from "./scenario-arrow.ts";
-
-/** What a test may look at: how often things happened. */
-export class ScenarioCounts {
-  openedSessions = 0;
-  closedSessions = 0;
-  openPrepared = 0;
-  openRows = 0;
-  framesSent = 0;
-  putsInFlight = 0;
-  mostPutsInFlight = 0;
-  openedIngests = 0;
-  ingestsAborted = 0;
-  clients: ClientTraits[] = [];
-}
+import { ScenarioCounts, streamOf } from "./scenario-stream.ts";
 
 /** A backend on an in-memory DuckDB, small and exact, for driving the protocol layer with real clients. */
 export class ScenarioBackend implements Backend, AsyncDisposable {
@@ -78,9 +66,6 @@ export class ScenarioBackend implements Backend, AsyncDisposable {
 
 const QUERIES: ReadonlySet<StatementType> = new Set([StatementType.SELECT, StatementType.EXPLAIN, StatementType.CALL]);
 
-/** `SELECT n AS endless_stream`: n frames of 1 MiB, made only as fast as they are sent. */
-const STREAM = /^SELECT (\d+) AS endless_stream$/;
-
 class ScenarioSession implements Session {
   readonly id = randomUUID();
   readonly #connection: DuckDBConnection;
@@ -96,8 +81,8 @@ class ScenarioSession implements Session {
 
   async prepare(sql: string, options: ExecuteOptions): Promise<Prepared> {
     this.#check(options.transaction);
-    const stream = STREAM.exec(sql);
-    if (stream) return new StreamPrepared(Number(stream[1]), this.#counts);
+    const stream = streamOf(sql, this.#counts);
+    if (stream) return stream;
     const info = await this.inTurn(() => this.#describe(sql));
     this.#counts.openPrepared++;
     return {
@@ -152,8 +137,13 @@ class ScenarioSession implements Session {
     const table = must(path.at(-1), "a path");
     await this.#create(table, decodeSchema(schemaMessage), false);
     let seq = 0;
+    const dictionaries: Frame[] = [];
     return {
       put: async (frame, metadata) => {
+        if (readMessage(frame.header).kind === "dictionary") {
+          dictionaries.push(frame);
+          return undefined;
+        }
         if (metadata && JSON.parse(Buffer.from(metadata).toString("utf8")).fail) {
           throw new EiderError("schema_mismatch", "this batch was asked to fail");
         }
@@ -161,7 +151,7 @@ class ScenarioSession implements Session {
         this.#counts.mostPutsInFlight = Math.max(this.#counts.mostPutsInFlight, this.#counts.putsInFlight);
         seq++;
         const own = seq;
-        const rows = await this.#insert(table, schemaMessage, [frame]);
+        const rows = await this.#insert(table, schemaMessage, [...dictionaries, frame]);
         this.#counts.putsInFlight--;
         return { rows, seq: own };
       },
@@ -333,47 +323,4 @@ class ScenarioSession implements Session {
     const { schema } = await this.inTurn(() => this.#describe(`SELECT * FROM "${table}"`));
     return encapsulate(must(schema, "a table has a schema"));
   }
-}
-
-/** Frames of 1 MiB that are made when they are asked for. */
-class StreamPrepared implements Prepared {
-  readonly info: StatementInfo;
-  readonly #count: number;
-  readonly #counts: ScenarioCounts;
-  readonly #schema = schemaOf(["value"], [new Int64()]);
-
-  constructor(count: number, counts: ScenarioCounts) {
-    this.#count = count;
-    this.#counts = counts;
-    this.info = { isUpdate: false, schema: encodeSchema(this.#schema), parameterSchema: undefined };
-  }
-
-  async describe(): Promise<Uint8Array | undefined> {
-    return this.info.schema;
-  }
-
-  async execute(): Promise<StatementResult> {
-    const counts = this.#counts;
-    const total = this.#count;
-    const [frame] = framesOfColumns(this.#schema, [Array.from({ length: 131_072 }, (_, index) => BigInt(index))]);
-    let cancelled = false;
-    counts.openRows++;
-    const rows: RowStream = {
-      schema: encodeSchema(this.#schema),
-      async *frames() {
-        for (let sent = 0; sent < total; sent++) {
-          if (cancelled) throw new EiderError("cancelled", "the stream was cancelled");
-          counts.framesSent++;
-          yield must(frame, "a frame");
-        }
-      },
-      cancel: () => {
-        cancelled = true;
-      },
-      [Symbol.asyncDispose]: async () => void counts.openRows--,
-    };
-    return { kind: "rows", rows };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
 }

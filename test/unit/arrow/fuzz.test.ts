@@ -63,6 +63,8 @@ function mutate(part: Uint8Array, { kind, at, value }: Mutation): Uint8Array {
   return bytes;
 }
 
+const STREAMS = new Map(NAMES.map((name) => [name as string, fixture(name)]));
+
 let engine: Engine;
 let tables = new Map<string, string>();
 beforeAll(async () => {
@@ -92,7 +94,7 @@ function refusalOf(error: unknown): EiderError {
 }
 
 async function runCase(name: string, mutations: readonly Mutation[]): Promise<"taken" | "refused"> {
-  const stream = fixture(name);
+  const stream = STREAMS.get(name) ?? fixture(name);
   const messages: Frame[] = [{ header: stream.header, body: new Uint8Array(0) }, ...stream.frames];
   for (const each of mutations) {
     const index = each.message % messages.length;

@@ -77,7 +77,8 @@ describe.skipIf(!existsSync(extension))("what is taken can be kept in the lake",
   const nearEdge = fc
     .tuple(fc.constantFrom(...INT64_EDGES), fc.bigInt(-2n, 2n))
     .map(([edge, step]) => BigInt.asIntN(64, edge + step));
-  const int64 = fc.oneof(nearEdge, fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n));
+  const millis = fc.bigInt(0n, 2n ** 32n).map((value) => value * 1_000_000n);
+  const int64 = fc.oneof(nearEdge, fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n), millis);
   const MAKERS: ReadonlyArray<readonly [string, () => DataType, (values: readonly bigint[]) => ArrayBufferView]> = [
     ["seconds", () => new TimestampSecond(), (values) => BigInt64Array.from(values)],
     ["milliseconds", () => new TimestampMillisecond(), (values) => BigInt64Array.from(values)],
@@ -113,7 +114,7 @@ describe.skipIf(!existsSync(extension))("what is taken can be kept in the lake",
         const [wanted] = await engine.rows("SELECT v::VARCHAR AS v FROM source");
         expect(await engine.rows("SELECT v::VARCHAR AS v FROM lake.target")).toEqual([wanted]);
       }),
-      { numRuns: 25 },
+      { numRuns: 25, examples: [[0n]] },
     );
     expect(taken).toBeGreaterThan(0);
   });
