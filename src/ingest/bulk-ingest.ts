@@ -132,12 +132,7 @@ async function planLake(
         names,
         createTableStatements(shape, { orReplace: existing !== undefined, ifNotExists: false }),
       );
-      try {
-        transaction?.atEnd(async () => services.lake.invalidate());
-        return await writeDirect(services.lake, sql, transaction, stage, write);
-      } finally {
-        services.lake.invalidate();
-      }
+      return writeDirect(services.lake, sql, transaction, stage, write);
     };
     return { shape: undefined, buffered: undefined, finish };
   }

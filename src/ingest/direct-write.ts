@@ -7,6 +7,7 @@ import { EiderError } from "../errors.ts";
 import type { Lake } from "../lake/lake.ts";
 import type { Slot } from "../query/slot.ts";
 import type { SqlSession, Transaction } from "../query/sql-session.ts";
+import { whileDefining } from "./definitions.ts";
 
 /**
  * Writes a staged stream straight into the lake (or a temporary table): the rows wait in a closed DuckDB file, which the
@@ -51,13 +52,15 @@ export async function writeDirect(
     await lake.database.detachFile(slot.connection, file.path, alias);
     await stage.discard();
   };
-  if (transaction) {
-    // A file stays attached until the transaction that read it has ended: DETACH inside would abort it.
-    await sql.onSlot(transaction, async (slot) => {
-      transaction.atEnd(() => release(slot));
-      await work(slot);
-    });
-  } else {
+  const run = async () => {
+    if (transaction) {
+      // A file stays attached until the transaction that read it has ended: DETACH inside would abort it.
+      await sql.onSlot(transaction, async (slot) => {
+        transaction.atEnd(() => release(slot));
+        await work(slot);
+      });
+      return;
+    }
     await sql.onSlot(undefined, async (slot) => {
       try {
         await slot.connection.transaction(() => work(slot));
@@ -65,7 +68,8 @@ export async function writeDirect(
         await release(slot);
       }
     });
-  }
+  };
+  await (write.target && write.prepare.length > 0 ? whileDefining(lake, transaction, run) : run());
   return file.rows;
 }
 

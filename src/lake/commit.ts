@@ -30,6 +30,8 @@ export interface CommitServices {
   readonly fences: Fences;
   readonly guards: Guards | undefined;
   readonly settlement: Settlement;
+  /** See `Lake.holdDefinitions`. */
+  readonly holdDefinitions: () => Promise<() => void>;
   readonly writerId: string;
   readonly failpoints: Failpoints;
   readonly log: Log;
@@ -178,7 +180,7 @@ export class FlushRun {
     const stateTables = [watermarks.name];
     for (const detail of details) {
       if (!detail || detail.shape.primaryKey.length === 0 || !fences.isNeeded(detail.uuid)) continue;
-      await fences.ensure(this.#connection, detail.uuid);
+      if (!fences.has(detail.uuid)) await this.#makeFence(detail.uuid);
       stateTables.push(fences.name(detail.uuid));
     }
     // State rows become files too once someone has flushed the lake's inlined data.
@@ -251,6 +253,15 @@ export class FlushRun {
     } catch (error) {
       settlement.keep(entry);
       throw error;
+    }
+  }
+
+  async #makeFence(tableUuid: string): Promise<void> {
+    const release = await this.#services.holdDefinitions();
+    try {
+      await this.#services.fences.ensure(this.#connection, tableUuid);
+    } finally {
+      release();
     }
   }
 

@@ -43,6 +43,9 @@ export interface LakeOptions {
   readonly multiProcess?: boolean;
 }
 
+/** How long a statement that defines a table waits for another's transaction. */
+const DEFINITION_WAIT_MS = 60_000;
+
 /** DuckLake's own retries of races in the catalog: many short ones, as they cost the least with several writers. */
 const CATALOG_RETRIES = 100;
 const CATALOG_RETRY_WAIT_MS = 5;
@@ -57,7 +60,10 @@ export class Lake implements AsyncDisposable {
   readonly #options: LakeOptions;
   readonly #catalog: Catalog;
   readonly #dataPath: DataPath;
+  /** Transactions of Eider's own that must not run beside each other: flushes, key changes, new state tables. */
   readonly #turn = new Turn();
+  /** Transactions that define tables, anybody's: see `holdDefinitions`. Taken after `#turn`, never the other way round. */
+  readonly #definitions = new Turn();
   readonly #tables: Tables;
   readonly #fences: Fences;
   readonly #watermarks: Watermarks;
@@ -80,6 +86,7 @@ export class Lake implements AsyncDisposable {
       canDelete: catalog.row.canDelete,
       isShared: this.capabilities.multiProcess,
       turn: this.#turn,
+      holdDefinitions: () => this.holdDefinitions(),
       log: options.log,
     });
   }
@@ -155,6 +162,7 @@ export class Lake implements AsyncDisposable {
       fences: this.#fences,
       guards,
       settlement,
+      holdDefinitions: () => this.holdDefinitions(),
       writerId,
       failpoints,
       log,
@@ -199,6 +207,20 @@ export class Lake implements AsyncDisposable {
     return this.#tables.dropTable(target, options);
   }
 
+  /**
+   * To be held from a transaction's first CREATE, ALTER or DROP in the lake until it has ended: DuckLake 1.5.5 reads freed
+   * memory when two transactions that define tables overlap in one process, and takes the process down. Throws
+   * `write_conflict` when another one keeps it for too long.
+   */
+  async holdDefinitions(): Promise<() => void> {
+    const release = await this.#definitions.hold(DEFINITION_WAIT_MS);
+    if (release) return release;
+    throw new EiderError(
+      "write_conflict",
+      `another transaction has been changing tables for ${DEFINITION_WAIT_MS / 1000} s; try again when it has ended`,
+    );
+  }
+
   /** The writer's watermarks by `targetKey`: the last `seq` of each target that is in the lake. */
   async watermarks(): Promise<ReadonlyMap<string, number>> {
     using connection = await this.#database.connect();
@@ -231,7 +253,12 @@ export class Lake implements AsyncDisposable {
     if (!this.#fences.has(detail.uuid)) {
       await this.#turn.run(async () => {
         using own = await this.#database.connect();
-        await retryConflicts(() => this.#fences.ensure(own, detail.uuid));
+        const release = await this.holdDefinitions();
+        try {
+          await retryConflicts(() => this.#fences.ensure(own, detail.uuid));
+        } finally {
+          release();
+        }
       });
     }
     await this.#fences.touch(connection, detail.uuid);

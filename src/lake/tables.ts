@@ -20,6 +20,8 @@ export interface TablesOptions {
   /** Other processes may change the lake's schema: then its version is asked for before a description is trusted. */
   readonly isShared: boolean;
   readonly turn: Turn;
+  /** See `Lake.holdDefinitions`. */
+  readonly holdDefinitions: () => Promise<() => void>;
   readonly log: Log;
 }
 
@@ -112,7 +114,7 @@ export class Tables {
       }
       return true;
     };
-    const isNew = await this.#use((connection) => retryConflicts(() => create(connection)));
+    const isNew = await this.#define((connection) => retryConflicts(() => create(connection)));
     this.#invalidateOne(shape.target);
     if (isNew) await this.#afterCreate(shape.target, primaryKey);
     return isNew;
@@ -153,7 +155,7 @@ export class Tables {
       const primaryKey = keyColumns(detail.shape, columns);
       const comment = keyComment(primaryKey, detail.comment);
       if (comment === detail.comment) return;
-      await this.#use(async (connection) => {
+      await this.#define(async (connection) => {
         await checkKey(connection, detail.shape.target, primaryKey);
         await retryConflicts(() => connection.run(commentSql(detail.shape.target, comment)));
         try {
@@ -189,7 +191,7 @@ export class Tables {
   /** Throws `table_not_found` unless `ifExists`. */
   async dropTable(target: Target, options: { readonly ifExists?: boolean } = {}): Promise<void> {
     const sql = `DROP TABLE ${options.ifExists ? "IF EXISTS " : ""}${lakeTable(target)}`;
-    await this.#use((connection) => retryConflicts(() => connection.run(sql)));
+    await this.#define((connection) => retryConflicts(() => connection.run(sql)));
     this.#invalidateOne(target);
   }
 
@@ -199,6 +201,16 @@ export class Tables {
       "not_implemented",
       "DuckLake cannot delete with this catalog, so its tables cannot have a primary key",
     );
+  }
+
+  /** The same for a transaction that defines tables. */
+  async #define<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const release = await this.#options.holdDefinitions();
+    try {
+      return await this.#use(work);
+    } finally {
+      release();
+    }
   }
 
   async #use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {

@@ -40,6 +40,9 @@ export class Transaction {
     return slot;
   }
 
+  /** Set once the transaction has defined tables: see `Lake.holdDefinitions`. */
+  holdsDefinitions = false;
+
   /** Runs after the transaction has ended, either way: for files that it read. */
   atEnd(release: () => Promise<void>): void {
     this.#atEnd.push(release);
@@ -48,8 +51,11 @@ export class Transaction {
   /** COMMIT that fails rolls back and rethrows DuckDB's error. */
   async end(action: "commit" | "rollback"): Promise<void> {
     const slot = this.#slot;
-    if (!slot) return;
     this.#slot = undefined;
+    if (!slot) {
+      for (const release of this.#atEnd.splice(0)) await release();
+      return;
+    }
     try {
       await slot.exclusive(async () => {
         if (slot.connection.isClosed) {

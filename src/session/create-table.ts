@@ -3,6 +3,7 @@ import { type Target, targetName } from "../base/target.ts";
 import { LAKE } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import type { ExecuteOptions, Parameters, Prepared, StatementInfo, StatementResult } from "../flight/backend.ts";
+import { whileDefining } from "../ingest/definitions.ts";
 import { createTableStatements } from "../lake/ddl.ts";
 import type { CreateTable } from "../query/own-statement.ts";
 import type { Slot } from "../query/slot.ts";
@@ -59,8 +60,7 @@ export class CreateTableStatement implements Prepared {
     const shape = { target: this.#target, ...this.#definition };
     if (orReplace) await services.flusher.flush(this.#target, "command");
     const transaction = sql.transactionFor(options.transaction);
-    transaction?.atEnd(async () => services.lake.invalidate());
-    await sql.onSlot(transaction, async (slot) => {
+    const create = async (slot: Slot) => {
       const run = async () => {
         if (await tableExists(slot, this.#target)) {
           if (ifNotExists) return;
@@ -69,8 +69,8 @@ export class CreateTableStatement implements Prepared {
         for (const text of createTableStatements(shape, { orReplace, ifNotExists })) await slot.connection.run(text);
       };
       await (slot.isInTransaction ? run() : slot.connection.transaction(run));
-    });
-    services.lake.invalidate();
+    };
+    await whileDefining(services.lake, transaction, () => sql.onSlot(transaction, create));
     return { kind: "count", count: 0 };
   }
 

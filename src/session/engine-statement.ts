@@ -11,6 +11,7 @@ import type {
   StatementInfo,
   StatementResult,
 } from "../flight/backend.ts";
+import { whileDefining } from "../ingest/definitions.ts";
 import { combineSets, type Round } from "../query/many-rows.ts";
 import { ResultStream } from "../query/result-stream.ts";
 import { interruptible, type Slot, throwIfAborted } from "../query/slot.ts";
@@ -97,9 +98,11 @@ export class EngineStatement implements Prepared {
         }
         return { kind: "rows", rows: concatenate(streams) };
       }
-      const count = await sql.onSlot(transaction, (slot) =>
-        interruptible(slot, options.signal, () => this.#update(slot, sets, options.signal)),
-      );
+      const update = () =>
+        sql.onSlot(transaction, (slot) =>
+          interruptible(slot, options.signal, () => this.#update(slot, sets, options.signal)),
+        );
+      const count = await (this.#definesTables ? whileDefining(services.lake, transaction, update) : update());
       end("ok");
       return { kind: "count", count };
     } catch (error) {
@@ -114,6 +117,11 @@ export class EngineStatement implements Prepared {
   async [Symbol.asyncDispose](): Promise<void> {
     const statement = this.#statement;
     await this.#slot.exclusive(async () => statement.close()).catch(() => undefined);
+  }
+
+  /** Temporary objects are the session's own and concern nobody else. */
+  get #definesTables(): boolean {
+    return DEFINES.has(this.#statement.type) && !isTemporary(this.#piece);
   }
 
   /** The statement on this slot's connection: a prepared statement belongs to one. */

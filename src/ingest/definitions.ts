@@ -1,0 +1,35 @@
+import type { Lake } from "../lake/lake.ts";
+import type { Transaction } from "../query/sql-session.ts";
+
+/**
+ * Runs a statement that defines tables: alone until it has ended, and in a transaction until that has. Descriptions of
+ * tables are read anew afterwards.
+ */
+export async function whileDefining<T>(
+  lake: Lake,
+  transaction: Transaction | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (!transaction) {
+    const release = await lake.holdDefinitions();
+    try {
+      return await work();
+    } finally {
+      release();
+      lake.invalidate();
+    }
+  }
+  if (!transaction.holdsDefinitions) {
+    const release = await lake.holdDefinitions();
+    transaction.holdsDefinitions = true;
+    transaction.atEnd(async () => {
+      release();
+      lake.invalidate();
+    });
+  }
+  try {
+    return await work();
+  } finally {
+    lake.invalidate();
+  }
+}
