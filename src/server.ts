@@ -13,6 +13,7 @@ import { systemClock } from "./flush/clock.ts";
 import { Flusher } from "./flush/flusher.ts";
 import { Sweeper } from "./flush/sweeper.ts";
 import { HttpServer } from "./http/server.ts";
+import { flushTable } from "./ingest/flush-table.ts";
 import { Lake } from "./lake/lake.ts";
 import { collectBufferCounts, collectBuffers, collectDuckdb, collectQueries } from "./observe/collect.ts";
 import type { Logger } from "./observe/log.ts";
@@ -151,7 +152,7 @@ async function compose(
       notReady: () => (isDraining ? ["the server is shutting down"] : []),
       flush: async (table) => {
         if (table === undefined) await flusher.flushAll("command");
-        else await flusher.flush(targetOfText(table, names), "command");
+        else await flushTable({ lake, buffers, flusher }, targetOfText(table, names));
         return { flushed: table ?? "all" };
       },
     }),

@@ -45,11 +45,14 @@ export class BytesEncoder implements ColumnEncoder {
   readonly #sink = new ByteSink();
   readonly #isNull = (row: number): boolean => this.#bits.isNull(row);
   #words = new Int32Array(0);
+  /** The range that was measured last, which is nearly always the one that is appended next. */
+  #measured = { from: -1, to: -1, bytes: 0 };
 
   open(vector: duckdb.Vector, count: number): void {
     this.#bits.open(vector, count);
     const data = duckdb.vector_get_data(vector, count * 16);
     this.#words = new Int32Array(data.buffer as ArrayBuffer, data.byteOffset, count * 4);
+    this.#measured.from = -1;
   }
 
   measure(from: number, to: number): number {
@@ -108,11 +111,16 @@ export class BytesEncoder implements ColumnEncoder {
   }
 
   #textBytes(from: number, to: number): number {
+    const measured = this.#measured;
+    if (measured.from === from && measured.to === to) return measured.bytes;
     const words = this.#words;
     let bytes = 0;
     if (this.#bits.hasNulls) {
       for (let row = from; row < to; row++) if (!this.#bits.isNull(row)) bytes += words[4 * row] ?? 0;
     } else for (let row = from; row < to; row++) bytes += words[4 * row] ?? 0;
+    measured.from = from;
+    measured.to = to;
+    measured.bytes = bytes;
     return bytes;
   }
 }

@@ -60,8 +60,8 @@ export class ResultEncoder {
         frames.push(this.#flush());
         continue;
       }
-      for (const encoder of this.#encoders) encoder.append(from, to);
       this.#bytes += this.#measure(from, to);
+      for (const encoder of this.#encoders) encoder.append(from, to);
       this.#rows += to - from;
       from = to;
     }

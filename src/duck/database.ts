@@ -1,9 +1,9 @@
 import { realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { DuckDBConnection, type DuckDBValue } from "@duckdb/node-api";
 import duckdb from "@duckdb/node-bindings";
 import { EiderError, messageOf } from "../errors.ts";
 import { fromDuckError } from "./errors.ts";
+import { DuckDBConnection, type DuckDBValue } from "./node-api.ts";
 import { quoteIdentifier, quoteLiteral } from "./sql.ts";
 
 /**

@@ -8,6 +8,8 @@
 export interface Frame {
   readonly header: Uint8Array;
   readonly body: Uint8Array;
+  /** Bytes before `body` in its ArrayBuffer that hold nothing: the envelope may be written there, which saves a copy. */
+  readonly room?: number;
 }
 
 /** A result: the schema message comes from `schema`, then the frames, each at most about 2 MiB. */

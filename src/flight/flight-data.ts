@@ -1,5 +1,6 @@
 import { EiderError } from "../errors.ts";
 import type { Frame } from "./backend.ts";
+import { PREFIX_BYTES, prefixed } from "./grpc-prefix.ts";
 
 /**
  * FlightData, the one message that carries rows. protobufjs would copy the body on its way out twice more, so this codec
@@ -44,18 +45,25 @@ export function decodeFlightData(bytes: Uint8Array): FlightData {
   return { descriptor, header, metadata: metadata?.length ? metadata : undefined, body };
 }
 
-/** One Buffer, one copy of the body. */
+/** With gRPC's prefix before it. A body that has room before it is sent from where it lies; another is copied once. */
 export function encodeFlightData(frame: Frame & { readonly metadata?: Uint8Array | undefined }): Buffer {
-  const { header, body, metadata } = frame;
+  const { header, body, metadata, room = 0 } = frame;
   const size =
     fieldSize(header, 1) +
     (metadata ? fieldSize(metadata, 1) : 0) +
     (body.length ? fieldSize(body, BODY_TAG_BYTES) : 0);
-  const out = Buffer.allocUnsafe(size);
-  let at = writeField(out, 0, HEADER_TAG, header);
-  if (metadata) at = writeField(out, at, METADATA_TAG, metadata);
-  if (body.length) writeField(out, at, BODY_TAG, body);
-  return out;
+  const before = PREFIX_BYTES + size - body.length;
+  const isInPlace = body.length > 0 && room >= before;
+  const whole = isInPlace
+    ? Buffer.from(body.buffer, body.byteOffset - before, before + body.length)
+    : Buffer.allocUnsafe(PREFIX_BYTES + size);
+  let at = writeField(whole, PREFIX_BYTES, HEADER_TAG, header);
+  if (metadata) at = writeField(whole, at, METADATA_TAG, metadata);
+  if (body.length) {
+    at = writeVarint(whole, writeVarint(whole, at, BODY_TAG), body.length);
+    if (!isInPlace) whole.set(body, at);
+  }
+  return prefixed(whole);
 }
 
 function fieldSize(bytes: Uint8Array, tagBytes: number): number {

@@ -3,6 +3,7 @@ import type { Metadata, ServerDuplexStream } from "@grpc/grpc-js";
 import { EiderError } from "../errors.ts";
 import { http2StreamOf } from "./connection.ts";
 import { type CallContext, cancelledByClient } from "./context.ts";
+import { sendUncopied } from "./grpc-prefix.ts";
 import type { CallStatus } from "./status.ts";
 
 export type Call = ServerDuplexStream<Uint8Array, Uint8Array>;
@@ -26,6 +27,7 @@ export class Responder {
   constructor(call: Call, context: CallContext) {
     this.#call = call;
     this.#context = context;
+    sendUncopied(call);
     this.ended = new Promise((resolve) => {
       const onEnd = () => {
         this.#abortUnanswered();

@@ -1,5 +1,5 @@
-import { DuckDBLogicalType } from "@duckdb/node-api";
 import duckdb from "@duckdb/node-bindings";
+import { DuckDBLogicalType } from "../duck/node-api.ts";
 import { EiderError } from "../errors.ts";
 import type { ParameterSet } from "./statement.ts";
 import type { Piece } from "./tokens.ts";

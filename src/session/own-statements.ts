@@ -1,4 +1,5 @@
 import type { ExecuteOptions, Parameters, Prepared, StatementInfo, StatementResult } from "../flight/backend.ts";
+import { flushTable } from "../ingest/flush-table.ts";
 import type { OwnStatement } from "../query/own-statement.ts";
 import type { Piece } from "../query/tokens.ts";
 import type { SessionContext } from "./context.ts";
@@ -18,9 +19,7 @@ type Preparers = {
 
 const PREPARERS: Preparers = {
   flush: async ({ services }, { target }) =>
-    new ActionStatement(() =>
-      target ? services.flusher.flush(target, "command") : services.flusher.flushAll("command"),
-    ),
+    new ActionStatement(() => (target ? flushTable(services, target) : services.flusher.flushAll("command"))),
   set_primary_key: async ({ services }, { target, columns }) =>
     new ActionStatement(async () => {
       // Rows that wait were written without the key; the check for duplicates must see them.

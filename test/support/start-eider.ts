@@ -14,6 +14,8 @@ export interface StartOptions {
   readonly failpoints?: FailpointSpec;
   /** Serves this folder, of an earlier server or of the caller; otherwise a temporary one that this server owns. */
   readonly dataDir?: string;
+  /** Gets the process before it is ready. */
+  readonly onSpawn?: (child: ChildProcess) => void;
 }
 
 export interface Exit {
@@ -85,6 +87,7 @@ function spawnEider(options: StartOptions, dataDir: string) {
     env: { UV_THREADPOOL_SIZE: THREADS, ...process.env, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  options.onSpawn?.(child);
   const said = { stdout: "", stderr: "" };
   const exited = new Promise<Exit>((resolve, reject) => {
     child.on("error", reject);

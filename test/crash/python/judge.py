@@ -1,96 +1,83 @@
-"""Reads the lake with DuckDB's own Python package and holds it against what the writers were told.
-
-Input: {"catalog", "data_path", "extension", "runs": [what writers.py printed, in order]}. Prints the problems found.
-"""
+"""Holds the tables of a lake against what their writers were told. DuckDB's own Python package reads them."""
 
 import collections
 import itertools
-import json
-import os
-import sys
 
 import duckdb
 
-from writers import LARGE_ROWS, ROWS, keyed_change
-
-ROWS_OF = {"ingest_large": LARGE_ROWS}
+from operations import STRIDE, keyed_effect
 
 
-def check_append(route, runs, found):
-    """Acknowledged: exactly once. Under way: all rows once, or none. Anything else: not at all."""
+def check_append(writer, found):
+    """Acknowledged: exactly once. In doubt: all rows once, or none. Anything else: not at all."""
     problems = []
-    rows = ROWS_OF.get(route, ROWS)
+    rows = writer.route.rows
     counts = collections.Counter(found)
     twice = [i for i, n in counts.items() if n > 1]
     if twice:
-        problems.append(f"{route}: {len(twice)} rows are there more than once, such as {twice[:3]}")
-    for run in runs:
-        for n in run["acknowledged"]:
-            missing = [i for i in range(n * LARGE_ROWS, n * LARGE_ROWS + rows) if i not in counts]
-            if missing:
-                problems.append(f"{route}: operation {n} was acknowledged, {len(missing)} of its rows are missing")
-        for n in run["under_way"]:
-            there = sum(i in counts for i in range(n * LARGE_ROWS, n * LARGE_ROWS + rows))
-            if there not in (0, rows):
-                problems.append(f"{route}: operation {n} is there by half: {there} of {rows} rows")
-    known = {n for run in runs for n in run["acknowledged"] + run["under_way"]}
-    strangers = [i for i in counts if i // LARGE_ROWS not in known or i % LARGE_ROWS >= rows]
+        problems.append(f"{writer.name}: {len(twice)} rows are there more than once, such as {twice[:3]}")
+    there = collections.Counter(i // STRIDE for i in counts)
+    for n in writer.acknowledged:
+        if there[n] != rows:
+            problems.append(f"{writer.name}: operation {n} was acknowledged, {rows - there[n]} of its rows are missing")
+    for n in writer.doubtful:
+        if there[n] not in (0, rows):
+            problems.append(f"{writer.name}: operation {n} is there by half: {there[n]} of {rows} rows")
+    known = {*writer.acknowledged, *writer.doubtful}
+    strangers = [i for i in counts if i // STRIDE not in known or i % STRIDE >= rows]
     if strangers:
-        problems.append(f"{route}: {len(strangers)} rows that nobody wrote, such as {strangers[:3]}")
+        problems.append(f"{writer.name}: {len(strangers)} rows that nobody wrote, such as {strangers[:3]}")
     return problems
 
 
-def apply(state, n):
-    op, keys = keyed_change(n)
-    for i, key in enumerate(keys):
-        if op == "delete":
-            state.pop(key, None)
-        else:
-            state[key] = n * 100 + i
-
-
-def check_keyed(route, runs, found):
-    """The table equals the acknowledged operations in order, with or without each that was under way."""
+def check_keyed(writer, found):
+    """The table equals the acknowledged operations in order, with or without each that is in doubt."""
     counts = collections.Counter(key for key, _ in found)
     twice = [key for key, n in counts.items() if n > 1]
     if twice:
-        return [f"{route}: keys {twice[:5]} are there more than once"]
-    doubtful = [n for run in runs for n in run["under_way"]]
-    for chosen in itertools.product([False, True], repeat=len(doubtful)):
-        taken = {n for n, yes in zip(doubtful, chosen) if yes}
+        return [f"{writer.name}: keys {twice[:5]} are there more than once"]
+    effects = {n: keyed_effect(writer.route, n) for n in [*writer.acknowledged, *writer.doubtful]}
+    for chosen in itertools.product([False, True], repeat=len(writer.doubtful)):
+        dropped = {n for n, yes in zip(writer.doubtful, chosen) if not yes}
         state = {}
-        for run in runs:
-            for n in run["acknowledged"] + [n for n in run["under_way"] if n in taken]:
-                apply(state, n)
-        if state == dict(found):
+        for n in sorted(effects):
+            if n not in dropped:
+                state.update(effects[n])
+        if {key: value for key, value in state.items() if value is not None} == dict(found):
             return []
-    return [f"{route}: the table is not what the acknowledged operations make; found {sorted(found)[:5]}"]
+    return [f"{writer.name}: the table is not what the acknowledged operations make; found {sorted(found)[:5]}"]
 
 
-def main():
-    job = json.load(sys.stdin)
-    connection = duckdb.connect()
-    connection.execute(f"LOAD '{job['extension']}'")
-    connection.execute(f"ATTACH 'ducklake:{job['catalog']}' AS lake (DATA_PATH '{job['data_path']}')")
-    problems, rows = [], {}
-    for route in {route for run in job["runs"] for route in run}:
-        runs = [run[route] for run in job["runs"] if route in run]
-        try:
-            if route == "put_keyed":
-                found = connection.execute(f"SELECT id, v FROM lake.main.{route}").fetchall()
-                problems += check_keyed(route, runs, found)
-            else:
-                found = [row[0] for row in connection.execute(f"SELECT id FROM lake.main.{route}").fetchall()]
-                problems += check_append(route, runs, found)
-            rows[route] = len(found)
-        except duckdb.CatalogException as error:
-            if any(run["acknowledged"] for run in runs):
-                problems.append(f"{route}: acknowledged, but the table is missing: {error}")
-        except duckdb.Error as error:
-            problems.append(f"{route}: the table cannot be read: {error}")
-    print(json.dumps({"problems": problems, "rows": rows}))
+def check_tokens(writer):
+    """After the last life nothing may be left to send, and nothing was acknowledged for two."""
+    problems = []
+    if writer.unacknowledged:
+        problems.append(f"{writer.name}: batches {list(writer.unacknowledged)[:5]} were never acknowledged")
+    if len(set(writer.acknowledged)) != writer.next:
+        problems.append(f"{writer.name}: {len(set(writer.acknowledged))} of {writer.next} batches are acknowledged")
+    return problems
 
 
-if __name__ == "__main__":
-    sys.path.insert(0, os.path.dirname(__file__))
-    main()
+def check_seqs(writer):
+    """A seq belongs to one row, also across restarts; one writer's grow."""
+    ends = [writer.seqs[n] for n in sorted(writer.seqs)]
+    for earlier, later in itertools.pairwise(ends):
+        if later - earlier < writer.route.rows:
+            return [f"{writer.name}: a batch up to seq {later} follows one up to seq {earlier}, of {writer.route.rows} rows"]
+    return []
+
+
+def check_table(connection, writer):
+    """Problems, and how many rows there are."""
+    columns = "id, v" if writer.route.keyed else "id"
+    try:
+        found = connection.execute(f"SELECT {columns} FROM lake.main.{writer.name}").fetchall()
+    except duckdb.CatalogException as error:
+        missing = f"{writer.name}: acknowledged, but the table is missing: {error}"
+        return ([missing] if writer.acknowledged else []), 0
+    except duckdb.Error as error:
+        return [f"{writer.name}: the table cannot be read: {error}"], 0
+    problems = check_keyed(writer, found) if writer.route.keyed else check_append(writer, [row[0] for row in found])
+    if writer.route.tokens:
+        problems += check_tokens(writer)
+    return problems + check_seqs(writer) + writer.problems, len(found)

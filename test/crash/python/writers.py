@@ -1,147 +1,190 @@
 """Writers of every route, one thread and one table each, until the server dies or the work is done.
 
-Each remembers what was acknowledged and what was under way when the connection broke; printed as one JSON line. Input:
-{"uri", "start": number of the first operation, "count": operations per writer, "routes": names, "stop_file": optional}.
+A writer remembers what was acknowledged, by which seq, and what was under way when the connection broke, over all lives
+of the server.
 """
 
+import collections
 import json
-import os
-import random
-import sys
 import threading
+import time
 
 import adbc_driver_flightsql.dbapi as flight_sql
-import pyarrow as pa
 import pyarrow.flight as flight
 
-ROWS = 10
-LARGE_ROWS = 4000
-KEYS = 40
+from operations import DDL, ROUTES, append_batch, keyed_batch
+
+# Batches with tokens that are sent before the first one's acknowledgement is awaited.
+AHEAD = 4
+# Acknowledged batches that are sent again after a restart, as a client does that lost its own notes.
+REPEATED = 3
+# A thread that is not done this long after the server's end hangs.
+HANGS_SECONDS = 120
 
 
-def append_batch(n, rows=ROWS):
-    ids = list(range(n * LARGE_ROWS, n * LARGE_ROWS + rows))
-    return pa.record_batch({"id": pa.array(ids, pa.int64()), "text": [f"text of row {i} in full" for i in ids]})
+class Writer:
+    """One route's history over all lives."""
+
+    def __init__(self, name):
+        self.name = name
+        self.route = ROUTES[name]
+        self.next = 0
+        self.acknowledged = []
+        # By life: operations of which it is not known whether they were stored.
+        self.doubtful = []
+        # Sent with a token and not acknowledged yet.
+        self.unacknowledged = collections.deque()
+        self.seqs = {}
+        self.problems = []
+
+    def run(self, uri, count):
+        """Resolves to the error that ended it and when; None when the work was done."""
+        before = len(self.acknowledged)
+        try:
+            connection = CONNECTIONS[self.name](uri, self.name)
+            if self.route.tokens:
+                self.write_with_tokens(connection, count)
+            else:
+                self.write(connection, count)
+            error, error_at = None, None
+        except Exception as caught:  # noqa: BLE001 - a killed server shows itself in many ways
+            error, error_at = f"{type(caught).__name__}: {caught}"[:500], time.time()
+        return {"acknowledged": len(self.acknowledged) - before, "error": error, "error_at_ms": error_at and error_at * 1000}
+
+    def write(self, connection, count):
+        for _ in range(count):
+            n = self.next
+            self.next += 1
+            self.doubtful.append(n)
+            self.note_seq(n, connection.write(n))
+            self.doubtful.pop()
+            self.acknowledged.append(n)
+
+    def write_with_tokens(self, connection, count):
+        # Old ones first: stored again, they would undo what came after them.
+        for n in self.acknowledged[-REPEATED:]:
+            self.note_seq(n, connection.write(n))
+        for n in list(self.unacknowledged):
+            connection.send(n)
+            self.acknowledge_first(connection)
+        for _ in range(count):
+            while len(self.unacknowledged) < connection.ahead:
+                self.unacknowledged.append(self.next)
+                self.next += 1
+                connection.send(self.unacknowledged[-1])
+            self.acknowledge_first(connection)
+        while self.unacknowledged:
+            self.acknowledge_first(connection)
+
+    def acknowledge_first(self, connection):
+        self.note_seq(self.unacknowledged[0], connection.receive())
+        self.acknowledged.append(self.unacknowledged.popleft())
+
+    def note_seq(self, n, seq):
+        if seq is None:
+            return
+        known = self.seqs.setdefault(n, seq)
+        if known != seq:
+            self.problems.append(f"{self.name}: batch {n} was acknowledged with seq {known}, then with seq {seq}")
 
 
-def keyed_change(n):
-    """Operation n on a keyed table: the same for writer and judge. A key may occur twice in one batch: the last counts."""
-    random_source = random.Random(n)
-    keys = [random_source.randrange(KEYS) for _ in range(ROWS)]
-    return ("delete" if n % 5 == 4 else "upsert", keys)
+class PathConnection:
+    """DoPut to a path: a stream for each op, a batch an operation."""
 
-
-def keyed_batch(n):
-    op, keys = keyed_change(n)
-    if op == "delete":
-        return op, pa.record_batch({"id": pa.array(keys, pa.int64())})
-    return op, pa.record_batch({"id": pa.array(keys, pa.int64()), "v": pa.array([n * 100 + i for i in range(len(keys))], pa.int64())})
-
-
-class PathWriter:
-    """DoPut to a path: one stream, a batch an operation."""
-
-    def __init__(self, uri, table, keyed):
+    def __init__(self, uri, name):
         self.client = flight.connect(uri)
-        self.table = table
-        self.keyed = keyed
+        self.name = name
+        self.route = ROUTES[name]
+        # Batches on two streams may overtake each other.
+        self.ahead = 1 if self.route.keyed else AHEAD
         self.streams = {}
+        self.sent = collections.deque()
 
     def write(self, n):
-        op, batch = keyed_batch(n) if self.keyed else ("insert", append_batch(n))
+        self.send(n)
+        return self.receive()
+
+    def send(self, n):
+        op, batch = keyed_batch(self.route, n) if self.route.keyed else ("insert", append_batch(n, self.route.rows))
         if op not in self.streams:
-            descriptor = flight.FlightDescriptor.for_path(self.table)
+            descriptor = flight.FlightDescriptor.for_path(self.name)
             self.streams[op] = self.client.do_put(descriptor, batch.schema)
+        metadata = {"op": op, "token": f"{self.name}/{n}"} if self.route.tokens else {"op": op}
         writer, reader = self.streams[op]
-        writer.write_with_metadata(batch, json.dumps({"op": op}).encode())
-        if reader.read() is None:
+        writer.write_with_metadata(batch, json.dumps(metadata).encode())
+        self.sent.append(reader)
+
+    def receive(self):
+        result = self.sent.popleft().read()
+        if result is None:
             raise RuntimeError("the stream ended")
+        return json.loads(result.to_pybytes())["seq"]
 
 
-class SqlWriter:
-    def __init__(self, uri, table):
-        self.connection = flight_sql.connect(uri, autocommit=True)
-        self.cursor = self.connection.cursor()
-        self.table = table
+class SqlConnection:
+    def __init__(self, uri, name):
+        self.cursor = flight_sql.connect(uri, autocommit=True).cursor()
+        self.name = name
+        self.route = ROUTES[name]
 
 
-class IngestWriter(SqlWriter):
-    rows = ROWS
+class IngestConnection(SqlConnection):
+    def write(self, n):
+        batch = keyed_batch(self.route, n)[1] if self.route.keyed else append_batch(n, self.route.rows)
+        self.cursor.adbc_ingest(self.name, batch, mode="create_append")
+
+
+class InsertConnection(SqlConnection):
+    schema = "duckling_queue"
 
     def write(self, n):
-        self.cursor.adbc_ingest(self.table, append_batch(n, self.rows), mode="create_append")
-
-
-class LargeIngestWriter(IngestWriter):
-    rows = LARGE_ROWS
-
-
-class InsertWriter(SqlWriter):
-    def write(self, n):
-        rows = append_batch(n).to_pylist()
+        rows = append_batch(n, self.route.rows).to_pylist()
         values = ", ".join(f"({row['id']}, '{row['text']}')" for row in rows)
-        self.cursor.execute(f"INSERT INTO duckling_queue.{self.table} VALUES {values}")
+        self.cursor.execute(f"INSERT INTO {self.schema}.{self.name} VALUES {values}")
 
 
-class PreparedInsertWriter(SqlWriter):
+class DirectInsertConnection(InsertConnection):
+    schema = "main"
+
+
+class PreparedInsertConnection(SqlConnection):
     def write(self, n):
-        rows = [(row["id"], row["text"]) for row in append_batch(n).to_pylist()]
-        self.cursor.executemany(f"INSERT INTO duckling_queue.{self.table} VALUES (?, ?)", rows)
+        rows = [(row["id"], row["text"]) for row in append_batch(n, self.route.rows).to_pylist()]
+        self.cursor.executemany(f"INSERT INTO duckling_queue.{self.name} VALUES (?, ?)", rows)
 
 
-ROUTES = {
-    "put_append": lambda uri, table: PathWriter(uri, table, keyed=False),
-    "put_keyed": lambda uri, table: PathWriter(uri, table, keyed=True),
-    "ingest_small": IngestWriter,
-    "ingest_large": LargeIngestWriter,
-    "inserted": InsertWriter,
-    "inserted_prepared": PreparedInsertWriter,
+CONNECTIONS = {
+    "put_append": PathConnection,
+    "put_tokens": PathConnection,
+    "put_keyed": PathConnection,
+    "put_keyed_tokens": PathConnection,
+    "ingest_small": IngestConnection,
+    "ingest_large": IngestConnection,
+    "ingest_keyed": IngestConnection,
+    "inserted": InsertConnection,
+    "inserted_prepared": PreparedInsertConnection,
+    "inserted_direct": DirectInsertConnection,
 }
 
-DDL = {
-    "put_keyed": "CREATE TABLE IF NOT EXISTS put_keyed (id BIGINT PRIMARY KEY, v BIGINT)",
-    "inserted": "CREATE TABLE IF NOT EXISTS inserted (id BIGINT, text VARCHAR)",
-    "inserted_prepared": "CREATE TABLE IF NOT EXISTS inserted_prepared (id BIGINT, text VARCHAR)",
-}
 
-
-def run(route, uri, start, count, stop_file, results):
-    acknowledged, under_way, error = [], [], None
-    try:
-        writer = ROUTES[route](uri, route)
-        for n in range(start, start + count):
-            if stop_file and os.path.exists(stop_file):
-                break
-            under_way = [n]
-            writer.write(n)
-            acknowledged.append(n)
-            under_way = []
-    except Exception as caught:  # noqa: BLE001 - a killed server shows itself in many ways
-        error = str(caught)[:500]
-    results[route] = {"acknowledged": acknowledged, "under_way": under_way, "error": error}
-
-
-def main():
-    job = json.load(sys.stdin)
+def write(writers, uri, count):
+    """One life: makes the tables that are missing, then every writer does `count` operations at once."""
     results = {}
     try:
-        with flight_sql.connect(job["uri"], autocommit=True) as connection, connection.cursor() as cursor:
-            for route in job["routes"]:
-                if route in DDL:
-                    cursor.execute(DDL[route])
+        with flight_sql.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
+            for name, columns in DDL.items():
+                cursor.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
     except Exception as caught:  # noqa: BLE001
-        print(json.dumps({route: {"acknowledged": [], "under_way": [], "error": f"setup: {caught}"[:500]} for route in job["routes"]}))
-        return
-    threads = [
-        threading.Thread(target=run, args=(route, job["uri"], job["start"], job["count"], job.get("stop_file"), results))
-        for route in job["routes"]
-    ]
+        return {"setup": {"acknowledged": 0, "error": str(caught)[:500], "error_at_ms": time.time() * 1000}}
+
+    def run(writer):
+        results[writer.name] = writer.run(uri, count)
+
+    threads = [threading.Thread(target=run, args=(writer,), daemon=True, name=writer.name) for writer in writers]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
-    print(json.dumps(results))
-
-
-if __name__ == "__main__":
-    main()
+        thread.join(HANGS_SECONDS)
+        if thread.is_alive():
+            raise RuntimeError(f"the writer {thread.name} hangs")
+    return results

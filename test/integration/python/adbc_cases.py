@@ -275,6 +275,12 @@ def case_system_functions(server):
         assert scalar(cursor, "SELECT count(*) FROM eider_flushes() WHERE table_name = 'shown' AND error IS NULL") >= 1
 
 
+def case_flushing_what_is_no_table_is_an_error(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        raises(adbc_driver_manager.Error, lambda: cursor.execute("CALL duckling_queue_flush('no_such_table')"), "no_such_table")
+        raises(adbc_driver_manager.Error, lambda: cursor.execute("CALL duckling_queue_flush('a.b.c.d')"), "schema.table")
+
+
 def case_read_consistency(server):
     with connect(server, autocommit=True) as writer, connect(server, autocommit=True) as reader:
         with writer.cursor() as write, reader.cursor() as read:

@@ -1,0 +1,54 @@
+"""Writes and judges for the crash tests, one job a line; it outlives the servers, as clients do, and keeps their history.
+
+{"do": "begin"}                                        a new data folder: forgets everything
+{"do": "write", "uri", "count"}                        every writer, until the server dies or the work is done
+{"do": "judge", "data_dir", "catalog", "data_path", "extension"}   the lake of a server that was stopped
+"""
+
+import json
+import sys
+
+from judge import check_table
+from lake_checks import check_files, check_leftovers, check_watermarks, open_lake
+from operations import ROUTES
+from writers import Writer, write
+
+
+class Agent:
+    def __init__(self):
+        self.writers = []
+
+    def begin(self, _):
+        self.writers = [Writer(name) for name in ROUTES]
+
+    def write(self, job):
+        return write(self.writers, job["uri"], job["count"])
+
+    def judge(self, job):
+        rows, problems = {}, check_leftovers(job["data_dir"])
+        with open_lake(job["catalog"], job["data_path"], job["extension"]) as connection:
+            for writer in self.writers:
+                found, rows[writer.name] = check_table(connection, writer)
+                problems += found
+            problems += check_watermarks(connection, self.writers)
+            found, orphans = check_files(connection, job["data_path"])
+            problems += found
+        acknowledged = sum(len(writer.acknowledged) for writer in self.writers)
+        doubtful = sum(len(writer.doubtful) for writer in self.writers)
+        return {"problems": problems, "rows": rows, "orphans": orphans, "acknowledged": acknowledged, "doubtful": doubtful}
+
+
+def main():
+    agent = Agent()
+    jobs = {"begin": agent.begin, "write": agent.write, "judge": agent.judge}
+    for line in sys.stdin:
+        job = json.loads(line)
+        try:
+            answer = {"result": jobs[job["do"]](job)}
+        except Exception as error:  # noqa: BLE001 - the test shows it
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
