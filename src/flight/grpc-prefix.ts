@@ -20,7 +20,8 @@ export function prefixed(whole: Buffer): Buffer {
 /** Has the call send messages that are prefixed already as they are. Private to grpc-js (1.14): without it they are copied. */
 export function sendUncopied(call: object): void {
   const inner: unknown = Reflect.get(call, "call");
-  const serialize: unknown = typeof inner === "object" && inner !== null ? Reflect.get(inner, "serializeMessage") : null;
+  const serialize: unknown =
+    typeof inner === "object" && inner !== null ? Reflect.get(inner, "serializeMessage") : null;
   if (typeof serialize !== "function") return;
   Reflect.set(
     inner as object,

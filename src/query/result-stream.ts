@@ -117,13 +117,14 @@ export class ResultStream implements AsyncDisposable {
   }
 
   async #finish(end: StreamEnd): Promise<void> {
-    this.#isFetched = true;
     if (end !== "ok") {
       await this.#nextChunk?.catch(() => undefined);
       // An open result pins its transaction's snapshot until another statement runs on the connection.
       if (!this.#slot.isInTransaction && !this.#slot.connection.isClosed)
         await this.#slot.connection.run("SELECT 1").catch(() => undefined);
     }
+    // Not before: the slot would be taken for idle, and the statement above would end the next one's result.
+    this.#isFetched = true;
     this.#slot.release(this);
     this.#onEnd(end, this.#error);
   }

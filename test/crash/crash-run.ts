@@ -19,7 +19,7 @@ const SETTINGS: Partial<Config> = {
 /** More than a server that is to be killed can take. */
 const ENDLESS = 100_000;
 /** Of each writer in the life that is not killed. */
-const LAST_OPERATIONS = 5;
+const LAST_OPERATIONS = 3;
 
 interface WriterEnd {
   readonly acknowledged: number;
@@ -57,12 +57,21 @@ export class CrashRun implements AsyncDisposable {
   readonly #problems: string[] = [];
   #logs = "";
 
+  readonly dataDir = this.#folder.path;
+  readonly catalog = join(this.dataDir, "catalog.ducklake");
+  readonly dataPath = join(this.dataDir, "lake");
+  readonly extension = join(
+    process.env["EIDER_EXTENSION_DIR"] ?? join(REPO, ".extensions"),
+    "ducklake.duckdb_extension",
+  );
+
   private constructor(agent: PythonAgent) {
     this.#agent = agent;
   }
 
-  static async begin(agent: PythonAgent): Promise<CrashRun> {
-    await agent.ask({ do: "begin" });
+  /** With writers of these routes; of all in `operations.py` by default. */
+  static async begin(agent: PythonAgent, routes: readonly string[] | null = null): Promise<CrashRun> {
+    await agent.ask({ do: "begin", routes });
     return new CrashRun(agent);
   }
 
@@ -106,8 +115,8 @@ export class CrashRun implements AsyncDisposable {
     return true;
   }
 
-  /** The last life: every writer gets on, the server stops cleanly, and DuckDB's Python package reads its lake. */
-  async judge(): Promise<Verdict> {
+  /** The last life: every writer gets on, and the server stops cleanly. */
+  async liveAndStop(): Promise<void> {
     const eider = await this.#start({});
     if (eider === undefined) throw new Error(`the last server did not start:\n${this.#logs}`);
     for (const [route, { error }] of Object.entries(await this.#write(eider, LAST_OPERATIONS))) {
@@ -115,13 +124,16 @@ export class CrashRun implements AsyncDisposable {
     }
     const exit = await this.#end(eider, "SIGTERM");
     if (exit.code !== 0) this.#problems.push(`the last server ended with ${exit.signal ?? exit.code}`);
-    const extensions = process.env["EIDER_EXTENSION_DIR"] ?? join(REPO, ".extensions");
+  }
+
+  /** DuckDB's Python package reads the lake, and what is left in the data folder. */
+  async judge(): Promise<Verdict> {
     const verdict = await this.#agent.ask<Verdict>({
       do: "judge",
-      data_dir: this.#folder.path,
-      catalog: join(this.#folder.path, "catalog.ducklake"),
-      data_path: join(this.#folder.path, "lake"),
-      extension: join(extensions, "ducklake.duckdb_extension"),
+      extension: this.extension,
+      data_dir: this.dataDir,
+      catalog: this.catalog,
+      data_path: this.dataPath,
     });
     return { ...verdict, problems: [...this.#problems, ...verdict.problems] };
   }
@@ -132,7 +144,7 @@ export class CrashRun implements AsyncDisposable {
     try {
       return await startEider({
         ...options,
-        dataDir: this.#folder.path,
+        dataDir: this.dataDir,
         settings: { ...SETTINGS, ...options.settings },
         onSpawn: (spawned) => {
           child = spawned;

@@ -32,6 +32,7 @@ test.each(plans)(
       total.kills += 1;
       total.whileStarting += wasReady ? 0 : 1;
     }
+    await run.liveAndStop();
     const verdict = await run.judge();
     expect(verdict.problems, `${JSON.stringify(lives)}\n${run.logs}`).toEqual([]);
     total.rounds += 1;

@@ -1,6 +1,6 @@
 """Writes and judges for the crash tests, one job a line; it outlives the servers, as clients do, and keeps their history.
 
-{"do": "begin"}                                        a new data folder: forgets everything
+{"do": "begin", "routes"}                              a new data folder: forgets everything
 {"do": "write", "uri", "count"}                        every writer, until the server dies or the work is done
 {"do": "judge", "data_dir", "catalog", "data_path", "extension"}   the lake of a server that was stopped
 """
@@ -18,8 +18,8 @@ class Agent:
     def __init__(self):
         self.writers = []
 
-    def begin(self, _):
-        self.writers = [Writer(name) for name in ROUTES]
+    def begin(self, job):
+        self.writers = [Writer(name) for name in job["routes"] or ROUTES]
 
     def write(self, job):
         return write(self.writers, job["uri"], job["count"])

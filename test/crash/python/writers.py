@@ -172,8 +172,9 @@ def write(writers, uri, count):
     results = {}
     try:
         with flight_sql.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
-            for name, columns in DDL.items():
-                cursor.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
+            for writer in writers:
+                if writer.name in DDL:
+                    cursor.execute(f"CREATE TABLE IF NOT EXISTS {writer.name} ({DDL[writer.name]})")
     except Exception as caught:  # noqa: BLE001
         return {"setup": {"acknowledged": 0, "error": str(caught)[:500], "error_at_ms": time.time() * 1000}}
 
