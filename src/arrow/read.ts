@@ -23,6 +23,8 @@ export interface ResultEncoderOptions {
   readonly maxBatchRows?: number;
   /** Names, nullability and metadata instead of those of the columns; types must be those of `arrowFieldOf`. */
   readonly schema?: Schema;
+  /** Without `schema`: as in ResultTypeOptions. */
+  readonly widenUnsigned?: boolean;
 }
 
 const DEFAULT_MAX_BATCH_BYTES = 1.5 * 2 ** 20;
@@ -42,7 +44,7 @@ export class ResultEncoder {
 
   /** Throws type_unsupported, naming the column, for types that Arrow clients cannot read. */
   constructor(columns: readonly ResultColumn[], options: ResultEncoderOptions = {}) {
-    const fields = columns.map((column, i) => resultField(column, options.schema?.fields[i]));
+    const fields = columns.map((column, i) => resultField(column, options.schema?.fields[i], options.widenUnsigned));
     this.schema = options.schema ?? new Schema(fields.map(({ field }) => field));
     this.#encoders = columns.map(({ name, type }, i) => encoderOf(type, name, fields[i]?.isWidened ?? false));
     this.#maxBytes = options.maxBatchBytes ?? DEFAULT_MAX_BATCH_BYTES;
@@ -105,10 +107,15 @@ export class ResultEncoder {
 }
 
 /** Whether the wanted field is the one with unsigned integers widened; another type is an error. */
-function resultField(column: ResultColumn, wanted: Field | undefined): { field: Field; isWidened: boolean } {
+function resultField(
+  column: ResultColumn,
+  wanted: Field | undefined,
+  widenUnsigned = false,
+): { field: Field; isWidened: boolean } {
   const { name, type, nullable = true } = column;
+  if (!wanted) return { field: arrowFieldOf(name, type, nullable, { widenUnsigned }), isWidened: widenUnsigned };
   const field = arrowFieldOf(name, type, nullable);
-  if (!wanted || String(wanted.type) === String(field.type)) return { field, isWidened: false };
+  if (String(wanted.type) === String(field.type)) return { field, isWidened: false };
   const widened = arrowFieldOf(name, type, nullable, { widenUnsigned: true });
   if (String(wanted.type) === String(widened.type)) return { field: widened, isWidened: true };
   throw new EiderError(

@@ -62,7 +62,9 @@ export class Admission {
   }
 
   setStagedBytes(bytes: number): void {
+    const isLess = bytes < this.#stagedBytes;
     this.#stagedBytes = bytes;
+    if (isLess) this.#wake();
   }
 
   /** True, and entered, when nothing holds these bytes back. */
@@ -117,6 +119,7 @@ export class Admission {
     waiter.timer ??= setTimeout(() => {
       waiter.timer = undefined;
       if (this.#isDiskFull(waiter.key)) this.#settle(waiter, this.#fullError(waiter, fullWaitSeconds));
+      else this.#wake();
     }, fullWaitSeconds * 1000);
   }
 

@@ -12,7 +12,7 @@ export function unitError(error: unknown): EiderError {
     });
   }
   const mapped = fromDuckError(error);
-  if (mapped.code !== "sql_invalid") return mapped;
+  if (mapped.code !== "sql_invalid" && mapped.code !== "not_found") return mapped;
   const text = messageOf(error).split("\n\nLINE ")[0] ?? "";
   if (/^(Conversion|Out of Range|Invalid Input|Decimal) Error/.test(text)) {
     return new EiderError("schema_mismatch", `a value of the batch does not fit its column's type: ${text}`, {

@@ -5,12 +5,14 @@ import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import { createLog, type Logger } from "../observe/log.ts";
 import { createMetrics } from "../observe/metrics.ts";
 import { type EiderServer, openServer } from "../server.ts";
+import { growHeapFreely } from "./heap.ts";
 import { EXIT, type Shell } from "./shell.ts";
 import { threadPoolProblem } from "./thread-pool.ts";
 
 /** Serves until a stop signal; resolves to the exit code. Rejects when the server cannot start. */
 export async function serve(flags: Flags, shell: Shell): Promise<number> {
   const loaded = loadConfig({ flags, env: shell.env, cwd: shell.cwd });
+  growHeapFreely();
   const log = createLog({ level: loaded.config.logLevel, isTerminal: shell.stderrIsTerminal });
   announce(loaded, shell, log);
   const stop = stopSignal(shell, log);

@@ -22,6 +22,15 @@ const ROWS: ReadonlyArray<readonly [RegExp, ErrorCode]> = [
     /Catalog Error: (Table with name|Schema with name|.* does not exist)|Table with name .* does not exist|Binder Error: (Catalog|Schema) .* does not exist/,
     "table_not_found",
   ],
+  // Files that a statement names; those of the lake itself (ducklake-…) are not the user's to mend.
+  [
+    /^IO Error: (No files found that match|Extension "|Failed to download extension|Cannot open (file|database) "(?![^"]*\/ducklake-)[^"]*"[^"]*(No such file|does not exist))/,
+    "not_found",
+  ],
+  [
+    /^IO Error: .*(Permission denied|Is a directory|Not a directory|File exists|File name too long|not a valid DuckDB database file)/,
+    "sql_invalid",
+  ],
   [/Constraint Error/, "constraint_violated"],
   [
     /server closed the connection|terminating connection due to|no connection to the server|connection to server .* failed|connection has been closed/i,
@@ -39,10 +48,13 @@ const ROWS: ReadonlyArray<readonly [RegExp, ErrorCode]> = [
   ],
 ];
 
-/** Turns whatever DuckDB threw into an EiderError with DuckDB's whole text; an EiderError passes unchanged. */
+/** Behind an INTERNAL error: addresses and paths of this machine, which are nobody else's business. The cause keeps it. */
+const STACK_TRACE = /\n+Stack Trace:[\s\S]*$/;
+
+/** Turns whatever DuckDB threw into an EiderError with DuckDB's text; an EiderError passes unchanged. */
 export function fromDuckError(error: unknown): EiderError {
   if (error instanceof EiderError) return error;
-  const text = messageOf(error);
+  const text = messageOf(error).replace(STACK_TRACE, "");
   const row = ROWS.find(([pattern]) => pattern.test(text));
   return new EiderError(row ? row[1] : "internal", text, { cause: error });
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { EiderError } from "../errors.ts";
 import type { SessionRecord } from "./session.ts";
 
@@ -42,7 +42,7 @@ export class LeaseTable<T> {
         `there are ${this.#leases.size} ${kind}s, as many as ${limitName} allows: close or fetch some, or raise ${limitName}`,
       );
     }
-    const id = randomBytes(24).toString("base64url");
+    const id = randomUUID();
     const lease = { id, owner, value, expiresAtMs: now() + ttlSeconds * 1000 };
     this.#leases.set(id, lease);
     return lease;

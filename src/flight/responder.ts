@@ -95,6 +95,7 @@ export class Responder {
 
   /** An ended call never reports its writes: its end is looked at as well. */
   async #until(condition: () => boolean): Promise<void> {
+    if (condition()) return;
     const { signal } = this.#context;
     const wake = () => this.#wake?.();
     signal.addEventListener("abort", wake, { once: true });

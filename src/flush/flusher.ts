@@ -1,5 +1,5 @@
 import { type Target, targetKey, targetName } from "../base/target.ts";
-import type { Buffers, SealedSegment, SealReason } from "../buffer/types.ts";
+import type { Buffers, Compaction, SealedSegment, SealReason } from "../buffer/types.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import type { CommitResult, FlushPart, Log } from "../lake/types.ts";
 import { backoffMs } from "./backoff.ts";
@@ -162,9 +162,12 @@ export class Flusher implements AsyncDisposable {
     for (const [key, table] of this.#tables) {
       if (table.stage !== "idle") continue;
       const waiting = this.#options.buffers.sealed(table.target);
+      const committed = waiting.filter((segment) => segment.lastSeq <= table.committedSeq);
       if (waiting.length === 0) {
         table.succeed();
         table.resolveUpTo(Number.POSITIVE_INFINITY);
+      } else if (committed.length > 0) {
+        this.#track(this.#removeAgain(table, committed));
       } else if (this.#compactions < this.#options.maxParallelFlushes) {
         // To the end of the line, so that busy tables do not keep the others waiting.
         this.#tables.delete(key);
@@ -222,6 +225,7 @@ export class Flusher implements AsyncDisposable {
       const phasesMs = { compact: batch.compactMs, ...result.phasesMs };
       if (outcome && !failure) {
         table.stage = "removing";
+        table.committedSeq = newestSeq(batch.segments);
         this.#track(this.#remove(table, batch, { ...outcome, phasesMs }));
       } else {
         const error = failure?.error ?? new EiderError("internal", `no outcome for ${targetName(table.target)}`);
@@ -230,19 +234,10 @@ export class Flusher implements AsyncDisposable {
     }
   }
 
-  /** The committer does not wait for this: the rows are in the lake, and a segment that stays is skipped by the watermark. */
+  /** The committer does not wait for this: the rows are in the lake, and a start skips what is left by the watermark. */
   async #remove(table: TableQueue, batch: Batch, facts: FlushFacts): Promise<void> {
-    const { buffers, log } = this.#options;
     const started = performance.now();
-    try {
-      await buffers.remove(batch.segments, batch.compaction);
-    } catch (error) {
-      log.warn(
-        { table: targetName(table.target), error: messageOf(error) },
-        "flushed segments could not be removed yet",
-      );
-      this.#retryLater(table, error);
-    }
+    await this.#removeFiles(table, batch.segments, batch.compaction);
     const phasesMs = { ...facts.phasesMs, remove: performance.now() - started };
     this.#options.observer.flushed(this.#history.add(table.target, batch, { ...facts, phasesMs }, this.#options.clock));
     table.batch = undefined;
@@ -250,6 +245,34 @@ export class Flusher implements AsyncDisposable {
     if (table.stage === "waiting") return;
     table.stage = "idle";
     table.succeed();
+  }
+
+  /** Not flushed again, which the watermark would allow: some of the files may be gone. */
+  async #removeAgain(table: TableQueue, segments: readonly SealedSegment[]): Promise<void> {
+    table.stage = "removing";
+    if (!(await this.#removeFiles(table, segments, undefined))) return table.rejectAll(table.lastError);
+    table.resolveUpTo(newestSeq(segments));
+    table.stage = "idle";
+    table.succeed();
+  }
+
+  async #removeFiles(
+    table: TableQueue,
+    segments: readonly SealedSegment[],
+    compaction: Compaction | undefined,
+  ): Promise<boolean> {
+    const { buffers, log } = this.#options;
+    try {
+      await buffers.remove(segments, compaction);
+      return true;
+    } catch (error) {
+      log.warn(
+        { table: targetName(table.target), error: messageOf(error) },
+        "flushed segments could not be removed yet",
+      );
+      this.#retryLater(table, error);
+      return false;
+    }
   }
 
   /** The winners are found anew for the next attempt, with the segments that gather until then. */

@@ -40,6 +40,8 @@ export class TableQueue {
   readonly target: Target;
   stage: Stage = "idle";
   batch: Batch | undefined;
+  /** Rows up to here are in the lake: of their segments only the removal is left to do, and may be half done. */
+  committedSeq = 0;
   /** Failed attempts since the last success. */
   failureCount = 0;
   lastError: unknown;

@@ -44,13 +44,16 @@ export async function writeDirect(
   const alias = `eider_stage_${randomUUID().replaceAll("-", "")}`;
   const work = async (slot: Slot) => {
     await lake.database.attachFile(slot.connection, file.path, alias, "READ_ONLY");
-    if (write.target && write.primaryKey.length > 0) await fence(lake, slot, write.target);
+    if (write.target && write.primaryKey.length > 0) await fence(lake, slot, write.target, transaction);
     for (const statement of write.prepare) await slot.connection.run(statement);
     await insertRows(slot, qualifiedName(alias, "rows"), write);
   };
   const release = async (slot: Slot) => {
-    await lake.database.detachFile(slot.connection, file.path, alias);
-    await stage.discard();
+    try {
+      await lake.database.detachFile(slot.connection, file.path, alias);
+    } finally {
+      await stage.discard();
+    }
   };
   const run = async () => {
     if (transaction) {
@@ -77,18 +80,27 @@ export async function writeDirect(
  * Two transactions that add one new key delete nothing and would both commit: the fence makes the second one fail. A table
  * that this transaction has made itself has no other writer.
  */
-async function fence(lake: Lake, slot: Slot, target: Target): Promise<void> {
+async function fence(lake: Lake, slot: Slot, target: Target, transaction: Transaction | undefined): Promise<void> {
   if (!(await lake.describe(target))) return;
+  if (transaction?.holdsDefinitions && (await lake.lacksFence(target))) {
+    // Making it now would wait for this transaction. A failure shows when it is needed again.
+    transaction.atEnd(() => lake.makeFence(target).catch(() => undefined));
+    throw notReady(target);
+  }
   try {
     await lake.touchFence(slot.connection, target);
   } catch (error) {
     if (error instanceof EiderError && error.row.retryable) throw error;
-    throw new EiderError(
-      "write_conflict",
-      `the transaction began before table ${targetName(target)} was ready for direct writes by key; roll back and try again`,
-      { cause: error },
-    );
+    throw notReady(target, error);
   }
+}
+
+function notReady(target: Target, cause?: unknown): EiderError {
+  return new EiderError(
+    "write_conflict",
+    `the transaction began before table ${targetName(target)} was ready for direct writes by key; roll back and try again`,
+    { cause },
+  );
 }
 
 async function insertRows(slot: Slot, from: string, write: DirectWrite): Promise<void> {

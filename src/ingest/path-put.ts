@@ -5,8 +5,15 @@ import { EiderError } from "../errors.ts";
 import type { IngestServices } from "./services.ts";
 import { readyBuffer, storableColumns } from "./targets.ts";
 
+/** Without what a VARCHAR would not give back as it was: the token would be unknown after a restart, or be another's. */
+const Token = z
+  .string()
+  .min(1)
+  .max(1024)
+  .regex(/^[^\0\p{Surrogate}]*$/u, "a token is text without NUL and without half a surrogate pair");
+
 /** A batch's own `app_metadata`, all optional. */
-const BatchMetadata = z.object({ op: z.enum(OPS).optional(), token: z.string().min(1).max(1024).optional() }).strict();
+const BatchMetadata = z.object({ op: z.enum(OPS).optional(), token: Token.optional() }).strict();
 
 /** Each batch of the stream becomes durable by itself; calls may overlap and keep their order. */
 export class PathPut {

@@ -38,7 +38,20 @@ export async function describeFor(
   target: Target,
 ): Promise<TableShape | undefined> {
   if (!transaction?.hasBegun) return services.lake.describe(target);
-  return sql.onSlot(transaction, (slot) => describeVisible(slot.connection, target));
+  const visible = await sql.onSlot(transaction, (slot) => describeVisible(slot.connection, target));
+  if (!visible || visible.primaryKey.length > 0 || transaction.holdsDefinitions) return visible;
+  // It has changed no table, so that this is the committed one, whose key a comment of the user's may have hidden.
+  const committed = await services.lake.describe(target);
+  return { ...visible, primaryKey: committed?.primaryKey ?? [] };
+}
+
+/** The table that is to be made of a stream's columns; throws when that is not allowed. */
+export function newTable(services: IngestServices, target: Target, columns: readonly Column[]): TableShape {
+  if (services.autoCreateTables) return { target, columns, primaryKey: [] };
+  throw new EiderError(
+    "table_not_found",
+    `table ${targetName(target)} does not exist and auto_create_tables is off; CREATE TABLE it first`,
+  );
 }
 
 async function autoCreate(
@@ -46,15 +59,13 @@ async function autoCreate(
   target: Target,
   columns: () => readonly Column[],
 ): Promise<TableShape> {
-  if (!services.autoCreateTables) {
-    throw new EiderError(
-      "table_not_found",
-      `table ${targetName(target)} does not exist and auto_create_tables is off; CREATE TABLE it first`,
-    );
-  }
-  await services.lake.createTable({ target, columns: columns(), primaryKey: [] }, { ifNotExists: true });
+  await services.lake.createTable(newTable(services, target, services.autoCreateTables ? columns() : []), {
+    ifNotExists: true,
+  });
   const shape = await services.lake.describe(target);
-  if (!shape)
-    throw new EiderError("table_not_found", `table ${targetName(target)} was dropped while it was being created`);
-  return shape;
+  if (shape) return shape;
+  throw new EiderError(
+    "table_not_found",
+    `${targetName(target)} is a view, or a table that was dropped at this moment: rows can be written to tables alone`,
+  );
 }

@@ -45,6 +45,8 @@ export interface LakeOptions {
 
 /** How long a statement that defines a table waits for another's transaction. */
 const DEFINITION_WAIT_MS = 60_000;
+/** The same for a flush: others wait behind it, and it is made again later. */
+const FLUSH_DEFINITION_WAIT_MS = 1_000;
 
 /** DuckLake's own retries of races in the catalog: many short ones, as they cost the least with several writers. */
 const CATALOG_RETRIES = 100;
@@ -62,7 +64,10 @@ export class Lake implements AsyncDisposable {
   readonly #dataPath: DataPath;
   /** Transactions of Eider's own that must not run beside each other: flushes, key changes, new state tables. */
   readonly #turn = new Turn();
-  /** Transactions that define tables, anybody's: see `holdDefinitions`. Taken after `#turn`, never the other way round. */
+  /**
+   * Transactions that define tables, anybody's: see `holdDefinitions`. Taken before `#turn`; a flush, which has the turn
+   * already, waits for them for a moment only, because a session's transaction may keep them for long.
+   */
   readonly #definitions = new Turn();
   readonly #tables: Tables;
   readonly #fences: Fences;
@@ -162,7 +167,7 @@ export class Lake implements AsyncDisposable {
       fences: this.#fences,
       guards,
       settlement,
-      holdDefinitions: () => this.holdDefinitions(),
+      holdDefinitions: () => this.holdDefinitions(FLUSH_DEFINITION_WAIT_MS),
       writerId,
       failpoints,
       log,
@@ -203,6 +208,11 @@ export class Lake implements AsyncDisposable {
     return this.#tables.setPrimaryKey(target, columns);
   }
 
+  /** For a table that a session has made with a key: so that a comment of the user's does not end the key. Never rejects. */
+  mirrorKey(target: Target): Promise<void> {
+    return this.#tables.mirrorKey(target);
+  }
+
   dropTable(target: Target, options?: { readonly ifExists?: boolean }): Promise<void> {
     return this.#tables.dropTable(target, options);
   }
@@ -212,12 +222,12 @@ export class Lake implements AsyncDisposable {
    * memory when two transactions that define tables overlap in one process, and takes the process down. Throws
    * `write_conflict` when another one keeps it for too long.
    */
-  async holdDefinitions(): Promise<() => void> {
-    const release = await this.#definitions.hold(DEFINITION_WAIT_MS);
+  async holdDefinitions(waitMs = DEFINITION_WAIT_MS): Promise<() => void> {
+    const release = await this.#definitions.hold(waitMs);
     if (release) return release;
     throw new EiderError(
       "write_conflict",
-      `another transaction has been changing tables for ${DEFINITION_WAIT_MS / 1000} s; try again when it has ended`,
+      `another transaction has been changing tables for ${waitMs / 1000} s; try again when it has ended`,
     );
   }
 
@@ -250,18 +260,29 @@ export class Lake implements AsyncDisposable {
     const detail = await this.#tables.detail(target);
     if (!detail) throw new EiderError("table_not_found", `table ${targetName(target)} does not exist`);
     if (detail.shape.primaryKey.length === 0) return;
-    if (!this.#fences.has(detail.uuid)) {
+    await this.makeFence(target);
+    await this.#fences.touch(connection, detail.uuid);
+  }
+
+  /** Whether `touchFence` would have to make the target's fence first. */
+  async lacksFence(target: Target): Promise<boolean> {
+    const detail = await this.#tables.detail(target);
+    return detail !== undefined && detail.shape.primaryKey.length > 0 && !this.#fences.has(detail.uuid);
+  }
+
+  /** Not within a transaction that has defined tables: it would wait for itself. */
+  async makeFence(target: Target): Promise<void> {
+    const detail = await this.#tables.detail(target);
+    if (!detail || detail.shape.primaryKey.length === 0 || this.#fences.has(detail.uuid)) return;
+    const release = await this.holdDefinitions();
+    try {
       await this.#turn.run(async () => {
         using own = await this.#database.connect();
-        const release = await this.holdDefinitions();
-        try {
-          await retryConflicts(() => this.#fences.ensure(own, detail.uuid));
-        } finally {
-          release();
-        }
+        await retryConflicts(() => this.#fences.ensure(own, detail.uuid));
       });
+    } finally {
+      release();
     }
-    await this.#fences.touch(connection, detail.uuid);
   }
 
   /** Runs `work`, which commits to the lake, after all other commits where the catalog cannot take two at once. */

@@ -2,7 +2,7 @@ import { isAbsolute, join } from "node:path";
 import type { Column, TableShape } from "../base/table.ts";
 import type { Target } from "../base/target.ts";
 import type { Connection } from "../duck/database.ts";
-import { lakeTable } from "../duck/sql.ts";
+import { lakeTable, qualifiedName } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import { keyOfComment } from "./keys.ts";
 import { METADATA, stateTable } from "./state.ts";
@@ -70,7 +70,7 @@ function folderOf(dataPath: string, row: Record<string, unknown>): string {
 }
 
 /** The key as `_eider.primary_keys` has it, by the table's uuid so that a new table of the same name does not inherit it. */
-async function mirroredKey(connection: Connection, uuid: string): Promise<readonly string[]> {
+export async function mirroredKey(connection: Connection, uuid: string): Promise<readonly string[]> {
   const rows = await connection.rows(`SELECT primary_key FROM ${stateTable("primary_keys")} WHERE table_uuid = $1`, [
     uuid,
   ]);
@@ -79,8 +79,23 @@ async function mirroredKey(connection: Connection, uuid: string): Promise<readon
   return (JSON.parse(text) as unknown[]).map(String);
 }
 
+/**
+ * A column of this name hides DuckDB's number of a row, by which the last write of a key is found: rows would win that
+ * must not.
+ */
+export function refuseRowid(target: Target, columns: readonly Column[]): void {
+  if (!columns.some((column) => column.name.toLowerCase() === "rowid")) return;
+  const name = qualifiedName(target.schema, target.table);
+  throw new EiderError(
+    "request_invalid",
+    `table ${target.schema}.${target.table} cannot have a primary key and a column rowid, whose name DuckDB uses itself; ` +
+      `ALTER TABLE ${name} RENAME rowid TO another name`,
+  );
+}
+
 /** The key's columns by the names that the table has. Throws `primary_key_missing` when one was dropped or renamed. */
 function canonicalKey(target: Target, columns: readonly Column[], key: readonly string[]): string[] {
+  if (key.length > 0) refuseRowid(target, columns);
   return key.map((name) => {
     const column = columns.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
     if (column) return column.name;

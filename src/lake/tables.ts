@@ -5,10 +5,11 @@ import type { Connection } from "../duck/database.ts";
 import { LAKE, lakeTable, quoteIdentifier, quoteLiteral } from "../duck/sql.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import { type CreateOptions, commentSql, createTableStatements } from "./ddl.ts";
+import { sameNames } from "./flush-sql.ts";
 import { keyComment } from "./keys.ts";
 import { SchemaVersion } from "./schema-version.ts";
 import { stateTable } from "./state.ts";
-import { readDetail, type TableDetail } from "./table-detail.ts";
+import { mirroredKey, readDetail, refuseRowid, type TableDetail } from "./table-detail.ts";
 import { retryConflicts, type Turn } from "./turn.ts";
 import type { Log } from "./types.ts";
 
@@ -147,15 +148,14 @@ export class Tables {
   async setPrimaryKey(target: Target, columns: readonly string[]): Promise<void> {
     if (columns.length === 0) throw new EiderError("request_invalid", "a primary key needs at least one column");
     this.#refuseKey(columns);
-    await this.#options.turn.run(async () => {
-      const detail = await this.#use((connection) =>
-        readDetail(connection, this.#options.localDataPath, target, false),
-      );
-      if (!detail) throw new EiderError("table_not_found", `table ${targetName(target)} does not exist`);
-      const primaryKey = keyColumns(detail.shape, columns);
-      const comment = keyComment(primaryKey, detail.comment);
-      if (comment === detail.comment) return;
-      await this.#define(async (connection) => {
+    await this.#define((connection) =>
+      this.#options.turn.run(async () => {
+        const detail = await readDetail(connection, this.#options.localDataPath, target, false);
+        if (!detail) throw new EiderError("table_not_found", `table ${targetName(target)} does not exist`);
+        refuseRowid(detail.shape.target, detail.shape.columns);
+        const primaryKey = keyColumns(detail.shape, columns);
+        const comment = keyComment(primaryKey, detail.comment);
+        if (comment === detail.comment) return;
         await checkKey(connection, detail.shape.target, primaryKey);
         await retryConflicts(() => connection.run(commentSql(detail.shape.target, comment)));
         try {
@@ -165,9 +165,26 @@ export class Tables {
           await retryConflicts(() => connection.run(commentSql(detail.shape.target, detail.comment)));
           throw error;
         }
-      });
-      await this.#mirrorKey(detail.shape.target, primaryKey, false);
-    });
+        await this.#mirrorKey(detail.shape.target, primaryKey, false);
+      }),
+    );
+  }
+
+  /** Keeps the key that the table's comment tells in the mirror too. */
+  async mirrorKey(target: Target): Promise<void> {
+    try {
+      const detail = await this.detail(target);
+      if (!detail || detail.shape.primaryKey.length === 0) return;
+      const known = await this.#use((connection) => mirroredKey(connection, detail.uuid));
+      const { target: stored, primaryKey } = detail.shape;
+      if (sameNames(known, primaryKey)) return;
+      await this.#mirrorKey(stored, primaryKey, known.length === 0);
+    } catch (error) {
+      this.#options.log.warn(
+        { table: targetName(target), error: messageOf(error) },
+        "a table's key was not mirrored: it is in the table's comment alone",
+      );
+    }
   }
 
   async #mirrorKey(target: Target, primaryKey: readonly string[], isNew: boolean): Promise<void> {

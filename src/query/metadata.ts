@@ -1,4 +1,5 @@
 import { Binary, Field, Int32, Schema, Uint8, Utf8 } from "apache-arrow";
+import type { ResultTypeOptions } from "../arrow/types.ts";
 import type { Connection } from "../duck/database.ts";
 import { LAKE } from "../duck/sql.ts";
 import { tableSchemas } from "./table-schemas.ts";
@@ -119,13 +120,18 @@ const PRIMARY_KEY_FIELDS = [
 /** The table's primary key columns, in order; empty when it has none or does not exist. */
 export type KeySource = (schema: string, table: string) => Promise<readonly string[]>;
 
+export interface MetadataContext {
+  readonly keysOf: KeySource;
+  readonly defaultSchema: string;
+  readonly resultTypes: ResultTypeOptions;
+}
+
 /** Undefined: not a command of this table. */
 export async function answerMetadata(
   connection: Connection,
   command: string,
   request: Request,
-  keysOf: KeySource,
-  defaultSchema: string,
+  { keysOf, defaultSchema, resultTypes }: MetadataContext,
 ): Promise<MetadataRows | undefined> {
   if (FOREIGN_KEY_COMMANDS.has(command)) return { schema: new Schema(keyFields), columns: keyFields.map(() => []) };
   if (command === "CommandGetPrimaryKeys") return primaryKeys(request, keysOf, defaultSchema);
@@ -137,7 +143,7 @@ export async function answerMetadata(
   const fields = [...row.fields];
   if (row.extra?.(request)) {
     fields.push(new Field("table_schema", new Binary(), false));
-    columns.push(await tableSchemas(connection, rows));
+    columns.push(await tableSchemas(connection, rows, resultTypes));
   }
   return { schema: new Schema(fields), columns };
 }

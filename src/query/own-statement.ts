@@ -1,5 +1,6 @@
 import type { Target } from "../base/target.ts";
 import { EiderError } from "../errors.ts";
+import { STATE_SCHEMA } from "../lake/state.ts";
 import { type Piece, TokenCursor, tokenize } from "./tokens.ts";
 
 /** Statements that DuckDB does not have and Eider carries out itself, and those whose meaning it extends. */
@@ -47,6 +48,9 @@ export function targetOf(parts: readonly string[], defaults: NameDefaults): Targ
   const [first, second] = own;
   if (own.length === 1 && first) return { schema: defaults.targetSchema, table: first };
   if (own.length === 2 && first && second) {
+    if (sameName(first, STATE_SCHEMA)) {
+      throw new EiderError("request_invalid", `schema ${STATE_SCHEMA} holds Eider's own state; choose another schema`);
+    }
     return { schema: sameName(first, defaults.queueSchema) ? defaults.targetSchema : first, table: second };
   }
   throw new EiderError(

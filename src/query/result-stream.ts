@@ -1,12 +1,18 @@
 import duckdb from "@duckdb/node-bindings";
 import { type Frame, ResultEncoder } from "../arrow/read.ts";
-import { encodeSchema } from "../arrow/schema.ts";
+import type { ResultTypeOptions } from "../arrow/types.ts";
 import { fromDuckError } from "../duck/errors.ts";
 import { EiderError } from "../errors.ts";
 import { FrameSpool } from "./frame-spool.ts";
+import { resultSchema } from "./schema-memo.ts";
 import type { Slot } from "./slot.ts";
 
 export type StreamEnd = "ok" | "error" | "cancelled";
+
+export interface ResultStreamOptions extends ResultTypeOptions {
+  readonly onEnd?: (end: StreamEnd, error?: EiderError) => void;
+  readonly spoolFolder?: string;
+}
 
 /**
  * A statement's rows while DuckDB still computes them. DuckDB ends a connection's open result silently when the next
@@ -29,17 +35,14 @@ export class ResultStream implements AsyncDisposable {
   #isCancelled = false;
   #isClosed = false;
 
-  constructor(
-    slot: Slot,
-    result: duckdb.Result,
-    options: { onEnd?: (end: StreamEnd, error?: EiderError) => void; spoolFolder?: string; nullable?: boolean } = {},
-  ) {
+  constructor(slot: Slot, result: duckdb.Result, options: ResultStreamOptions = {}) {
     this.#slot = slot;
     this.#result = result;
     this.#onEnd = options.onEnd ?? (() => undefined);
     this.#spool = new FrameSpool(options.spoolFolder === undefined ? {} : { folder: options.spoolFolder });
-    this.#encoder = new ResultEncoder(resultColumns(result));
-    this.schema = encodeSchema(this.#encoder.schema);
+    const columns = resultColumns(result);
+    this.#encoder = new ResultEncoder(columns, { widenUnsigned: options.widenUnsigned ?? false });
+    this.schema = resultSchema(columns, options);
   }
 
   get isLive(): boolean {
@@ -118,6 +121,8 @@ export class ResultStream implements AsyncDisposable {
 
   async #finish(end: StreamEnd): Promise<void> {
     if (end !== "ok") {
+      // After a value that Arrow cannot hold DuckDB computes on, for as long as the next chunk takes.
+      this.#slot.connection.interrupt();
       await this.#nextChunk?.catch(() => undefined);
       // An open result pins its transaction's snapshot until another statement runs on the connection.
       if (!this.#slot.isInTransaction && !this.#slot.connection.isClosed)

@@ -43,7 +43,10 @@ export class Transaction {
   /** Set once the transaction has defined tables: see `Lake.holdDefinitions`. */
   holdsDefinitions = false;
 
-  /** Runs after the transaction has ended, either way: for files that it read. */
+  /**
+   * Runs after the transaction has ended, either way: for files that it read, and what it kept others from. Whether it
+   * was committed is known by then: an error must not hide that, nor keep the next one from running.
+   */
   atEnd(release: () => Promise<void>): void {
     this.#atEnd.push(release);
   }
@@ -53,7 +56,7 @@ export class Transaction {
     const slot = this.#slot;
     this.#slot = undefined;
     if (!slot) {
-      for (const release of this.#atEnd.splice(0)) await release();
+      for (const release of this.#atEnd.splice(0)) await release().catch(() => undefined);
       return;
     }
     try {
@@ -76,7 +79,7 @@ export class Transaction {
     } finally {
       slot.isInTransaction = false;
       slot.isReserved = false;
-      for (const release of this.#atEnd.splice(0)) await slot.exclusive(release);
+      for (const release of this.#atEnd.splice(0)) await slot.exclusive(release).catch(() => undefined);
     }
   }
 }

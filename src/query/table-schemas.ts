@@ -1,9 +1,10 @@
 import duckdb from "@duckdb/node-bindings";
-import { Field, Schema } from "apache-arrow";
+import { Field, Schema, Utf8 } from "apache-arrow";
 import { encapsulate, encodeSchema } from "../arrow/schema.ts";
-import { arrowFieldOf } from "../arrow/types.ts";
+import { arrowFieldOf, type ResultTypeOptions } from "../arrow/types.ts";
 import type { Connection } from "../duck/database.ts";
 import { LAKE } from "../duck/sql.ts";
+import { EiderError } from "../errors.ts";
 
 /**
  * Arrow schemas of many tables, as `table_schema` of CommandGetTables wants them: encapsulated schema messages. The types
@@ -12,6 +13,7 @@ import { LAKE } from "../duck/sql.ts";
 export async function tableSchemas(
   connection: Connection,
   tables: ReadonlyArray<Record<string, unknown>>,
+  resultTypes: ResultTypeOptions = {},
 ): Promise<Uint8Array[]> {
   const columns = await connection.rows(
     `SELECT database_name, schema_name, table_name, column_name, data_type, is_nullable
@@ -23,8 +25,7 @@ export async function tableSchemas(
   for (const column of columns) {
     const key = keyOf(column["database_name"], column["schema_name"], column["table_name"]);
     const type = types.get(String(column["data_type"]));
-    if (!type) continue;
-    const field = arrowFieldOf(String(column["column_name"]), type, column["is_nullable"] === true);
+    const field = fieldOf(String(column["column_name"]), type, column["is_nullable"] === true, resultTypes);
     const metadata = new Map<string, string>([
       ...field.metadata,
       ["ARROW:FLIGHT:SQL:CATALOG_NAME", String(column["database_name"])],
@@ -53,12 +54,43 @@ function typeMetadata(type: string): Array<[string, string]> {
   ];
 }
 
-/** Type texts come from DuckDB's own catalog and are valid as they are. */
+/**
+ * A column that no client can read as it is (VARIANT, GEOMETRY) is announced as the text that it can be cast to: one such
+ * column must not hide all other tables. The metadata keep its type's name.
+ */
+function fieldOf(
+  name: string,
+  type: duckdb.LogicalType | undefined,
+  nullable: boolean,
+  resultTypes: ResultTypeOptions,
+): Field {
+  const asText = new Field(name, new Utf8(), nullable);
+  if (!type) return asText;
+  try {
+    return arrowFieldOf(name, type, nullable, resultTypes);
+  } catch (error) {
+    if (error instanceof EiderError && error.code === "type_unsupported") return asText;
+    throw error;
+  }
+}
+
+/** Type texts come from DuckDB's own catalog. One that names a type of another schema cannot be read back: it is left out. */
 async function logicalTypes(
   connection: Connection,
   types: readonly string[],
 ): Promise<Map<string, duckdb.LogicalType>> {
   if (types.length === 0) return new Map();
+  try {
+    return await castTypes(connection, types);
+  } catch {
+    if (types.length === 1) return new Map();
+    const parts: Array<[string, duckdb.LogicalType]> = [];
+    for (const type of types) parts.push(...(await logicalTypes(connection, [type])));
+    return new Map(parts);
+  }
+}
+
+async function castTypes(connection: Connection, types: readonly string[]): Promise<Map<string, duckdb.LogicalType>> {
   const statement = await duckdb.prepare(
     connection.handle,
     `SELECT ${types.map((type) => `CAST(NULL AS ${type})`).join(", ")}`,

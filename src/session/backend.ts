@@ -1,6 +1,6 @@
 import { unwrapEncapsulated } from "../arrow/schema.ts";
 import { LAKE } from "../duck/sql.ts";
-import type { Backend, Session } from "../flight/backend.ts";
+import type { Backend, ClientTraits, Session } from "../flight/backend.ts";
 import { tableSchemas } from "../query/table-schemas.ts";
 import type { SessionServices } from "./services.ts";
 import { ClientSession } from "./session.ts";
@@ -13,8 +13,8 @@ export class LakeBackend implements Backend {
     this.#services = services;
   }
 
-  openSession(): Promise<Session> {
-    return ClientSession.open(this.#services);
+  openSession(_principal: string, { widenUnsigned }: ClientTraits): Promise<Session> {
+    return ClientSession.open(this.#services, { widenUnsigned });
   }
 
   async listTables(): Promise<ReadonlyArray<{ readonly path: readonly string[]; readonly schema: Uint8Array }>> {

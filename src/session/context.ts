@@ -1,3 +1,4 @@
+import type { ResultTypeOptions } from "../arrow/types.ts";
 import type { SqlSession } from "../query/sql-session.ts";
 import type { Consistency } from "./read-barrier.ts";
 import type { SessionServices } from "./services.ts";
@@ -7,6 +8,8 @@ export interface SessionContext {
   readonly id: string;
   readonly services: SessionServices;
   readonly sql: SqlSession;
+  /** How the client wants its results' types. */
+  readonly resultTypes: ResultTypeOptions;
   consistency: Consistency;
   /** To be called when a statement may have changed the current schema. */
   forgetSchema(): void;

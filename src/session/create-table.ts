@@ -10,6 +10,7 @@ import type { Slot } from "../query/slot.ts";
 import type { Piece } from "../query/tokens.ts";
 import type { SessionContext } from "./context.ts";
 import { EngineStatement } from "./engine-statement.ts";
+import { flushBeforeChange } from "./read-barrier.ts";
 import { createdAs, readDefinition, refuseUnstorableResult, type TableDefinition } from "./table-definition.ts";
 
 /**
@@ -58,7 +59,7 @@ export class CreateTableStatement implements Prepared {
     const { services, sql } = this.#context;
     const { orReplace, ifNotExists } = this.#statement;
     const shape = { target: this.#target, ...this.#definition };
-    if (orReplace) await services.flusher.flush(this.#target, "command");
+    if (orReplace) await flushBeforeChange(services, this.#target);
     const transaction = sql.transactionFor(options.transaction);
     const create = async (slot: Slot) => {
       const run = async () => {
@@ -71,6 +72,9 @@ export class CreateTableStatement implements Prepared {
       await (slot.isInTransaction ? run() : slot.connection.transaction(run));
     };
     await whileDefining(services.lake, transaction, () => sql.onSlot(transaction, create));
+    // After whileDefining, whose own work at the transaction's end comes first.
+    if (transaction) transaction.atEnd(() => services.lake.mirrorKey(this.#target));
+    else await services.lake.mirrorKey(this.#target);
     return { kind: "count", count: 0 };
   }
 

@@ -1,7 +1,6 @@
 import duckdb from "@duckdb/node-bindings";
 import { Schema } from "apache-arrow";
 import { encodeSchema } from "../arrow/schema.ts";
-import { arrowFieldOf } from "../arrow/types.ts";
 import { EiderError } from "../errors.ts";
 import type {
   ExecuteOptions,
@@ -14,6 +13,7 @@ import type {
 import { whileDefining } from "../ingest/definitions.ts";
 import { combineSets, type Round } from "../query/many-rows.ts";
 import { ResultStream } from "../query/result-stream.ts";
+import { resultSchema } from "../query/schema-memo.ts";
 import { interruptible, type Slot, throwIfAborted } from "../query/slot.ts";
 import { type ParameterSet, parameterSets, Statement } from "../query/statement.ts";
 import type { Piece } from "../query/tokens.ts";
@@ -38,6 +38,8 @@ const KEEPS_TABLES: ReadonlySet<number> = new Set([
   StatementType.PREPARE,
 ]);
 const DEFINES: ReadonlySet<number> = new Set([StatementType.CREATE, StatementType.ALTER, StatementType.DROP]);
+const NO_PARAMETERS = encodeSchema(new Schema([]));
+
 const SETS: ReadonlySet<number> = new Set([StatementType.SET, StatementType.VARIABLE_SET]);
 
 /** A statement that DuckDB runs as it is. */
@@ -49,13 +51,14 @@ export class EngineStatement implements Prepared {
   #slot: Slot;
 
   private constructor(context: SessionContext, piece: Piece, slot: Slot, statement: Statement) {
+    const columns = statement.isUpdate ? undefined : statement.columns;
     this.#context = context;
     this.#piece = piece;
     this.#slot = slot;
     this.#statement = statement;
     this.info = {
-      schema: statement.isUpdate ? undefined : schemaOf(statement),
-      parameterSchema: encodeSchema(statement.parameterSchema),
+      schema: columns && resultSchema(columns, context.resultTypes),
+      parameterSchema: statement.parameterCount === 0 ? NO_PARAMETERS : encodeSchema(statement.parameterSchema),
       isUpdate: statement.isUpdate,
     };
   }
@@ -145,6 +148,7 @@ export class EngineStatement implements Prepared {
         if (error) this.#context.services.lake.reopenAfter(error).catch(() => undefined);
       },
       spoolFolder: this.#context.services.spoolFolder,
+      ...this.#context.resultTypes,
     });
     slot.occupy(stream);
     return stream;
@@ -194,8 +198,3 @@ const isTemporary = (piece: Piece) =>
   piece.tokens
     .slice(0, 4)
     .some((token) => token.kind === "word" && (token.text === "temp" || token.text === "temporary"));
-
-function schemaOf(statement: Statement): Uint8Array | undefined {
-  const columns = statement.columns;
-  return columns && encodeSchema(new Schema(columns.map(({ name, type }) => arrowFieldOf(name, type, true))));
-}

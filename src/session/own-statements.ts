@@ -1,3 +1,4 @@
+import { EiderError } from "../errors.ts";
 import type { ExecuteOptions, Parameters, Prepared, StatementInfo, StatementResult } from "../flight/backend.ts";
 import { flushTable } from "../ingest/flush-table.ts";
 import type { OwnStatement } from "../query/own-statement.ts";
@@ -5,7 +6,7 @@ import type { Piece } from "../query/tokens.ts";
 import type { SessionContext } from "./context.ts";
 import { CreateTableStatement } from "./create-table.ts";
 import { QueueInsertStatement } from "./queue-insert.ts";
-import { parseConsistency } from "./read-barrier.ts";
+import { flushBeforeChange, parseConsistency } from "./read-barrier.ts";
 
 /** How each kind of Eider's own statements is prepared; anything else is DuckDB's. */
 type Preparers = {
@@ -20,10 +21,16 @@ type Preparers = {
 const PREPARERS: Preparers = {
   flush: async ({ services }, { target }) =>
     new ActionStatement(() => (target ? flushTable(services, target) : services.flusher.flushAll("command"))),
-  set_primary_key: async ({ services }, { target, columns }) =>
+  set_primary_key: async ({ services, sql }, { target, columns }, _piece, options) =>
     new ActionStatement(async () => {
+      if (sql.transactionFor(options.transaction)?.holdsDefinitions) {
+        throw new EiderError(
+          "request_invalid",
+          "eider_set_primary_key has a transaction of its own, and the open one has changed tables: commit that first",
+        );
+      }
       // Rows that wait were written without the key; the check for duplicates must see them.
-      await services.flusher.flush(target, "command");
+      await flushBeforeChange(services, target);
       await services.lake.setPrimaryKey(target, columns);
     }),
   set_consistency: async (context, { value }) => {

@@ -6,7 +6,8 @@ import { quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import type { ExecuteOptions, Parameters, Prepared, StatementInfo, StatementResult } from "../flight/backend.ts";
 import { directWriteInto, writeDirect } from "../ingest/direct-write.ts";
-import { describeFor, readyBuffer, storableColumns } from "../ingest/targets.ts";
+import { describeFor, newTable, readyBuffer, storableColumns } from "../ingest/targets.ts";
+import { createTableStatements } from "../lake/ddl.ts";
 import { combineSets, type Round } from "../query/many-rows.ts";
 import type { QueueInsert } from "../query/own-statement.ts";
 import { ResultStream } from "../query/result-stream.ts";
@@ -38,9 +39,10 @@ export class QueueInsertStatement implements Prepared {
   static async prepare(
     context: SessionContext,
     statement: QueueInsert,
-    _options: ExecuteOptions,
+    options: ExecuteOptions,
   ): Promise<QueueInsertStatement> {
-    const parameterSchema = await context.sql.onSlot(undefined, async (slot) => {
+    const open = context.sql.transactionFor(options.transaction);
+    const parameterSchema = await context.sql.onSlot(open?.hasBegun ? open : undefined, async (slot) => {
       const source = await Statement.prepare(slot.connection, statement.source);
       try {
         return encodeSchema(source.parameterSchema);
@@ -63,19 +65,25 @@ export class QueueInsertStatement implements Prepared {
     const sets = parameters ? parameterSets(parameters).sets : [[]];
     const target: Target = { schema: services.names.targetSchema, table: this.#statement.table };
     let shape = await describeFor(services, sql, transaction, target);
-    const select = await this.#castingSelect(shape, sets[0] ?? []);
+    const select = await this.#castingSelect(shape, sets[0] ?? [], transaction);
     let stage: StageStream | undefined;
+    let prepare: readonly string[] = [];
     try {
       for (const round of combineSets(this.#source, sets)) {
         await using rows = await this.#rowsOf(select(round.sql), round, transaction, options);
-        shape = transaction && shape ? shape : await readyBuffer(services, target, () => storableColumns(rows.schema));
+        if (!transaction) shape = await readyBuffer(services, target, () => storableColumns(rows.schema));
+        else if (!shape) {
+          // Made in the transaction, so that a rollback leaves nothing of it.
+          shape = newTable(services, target, storableColumns(rows.schema));
+          prepare = createTableStatements(shape);
+        }
         stage ??= await services.buffers.stage(transaction ? undefined : shape.target, shape, rows.schema, id);
         for await (const frame of rows.frames()) await stage.write(frame);
       }
       if (!stage || !shape) return { kind: "count", count: 0 };
       const columns = shape.columns.map((column) => column.name);
       const count = transaction
-        ? await writeDirect(services.lake, sql, transaction, stage, directWriteInto(shape, columns))
+        ? await writeDirect(services.lake, sql, transaction, stage, directWriteInto(shape, columns, prepare))
         : (await stage.publish({ op: shape.primaryKey.length > 0 ? "upsert" : "insert" })).rows;
       services.observer.wrote(shape.target, "insert", "appended", count, 0, performance.now() - startedMs);
       return { kind: "count", count };
@@ -111,9 +119,13 @@ export class QueueInsertStatement implements Prepared {
   async [Symbol.asyncDispose](): Promise<void> {}
 
   /** Makes of a source a query whose columns are named and cast as the table has them, as INSERT would assign them. */
-  async #castingSelect(shape: TableShape | undefined, set: ParameterSet): Promise<(source: string) => string> {
+  async #castingSelect(
+    shape: TableShape | undefined,
+    set: ParameterSet,
+    transaction: Transaction | undefined,
+  ): Promise<(source: string) => string> {
     const { columns: named, byName } = this.#statement;
-    const columns = await this.#sourceColumns(set);
+    const columns = await this.#sourceColumns(set, transaction);
     if (byName) {
       if (!shape) return (source) => source;
       const selected = columns.map((name) => castTo(quoteIdentifier(name), columnOf(shape, name))).join(", ");
@@ -134,8 +146,8 @@ export class QueueInsertStatement implements Prepared {
   }
 
   /** The source's column names; how many there are can depend on its parameters being typed. */
-  #sourceColumns(set: ParameterSet): Promise<string[]> {
-    return this.#context.sql.onSlot(undefined, async (slot) => {
+  #sourceColumns(set: ParameterSet, transaction: Transaction | undefined): Promise<string[]> {
+    return this.#context.sql.onSlot(transaction?.hasBegun ? transaction : undefined, async (slot) => {
       const statement = await Statement.prepare(slot.connection, typedText(this.#source, set));
       try {
         return statement.columnNames;

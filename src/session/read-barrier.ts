@@ -36,8 +36,23 @@ export async function waitForReads(
 /** Commits what waits for the tables that a statement is about to change or drop, whoever wrote it. */
 export async function flushNamed(services: SessionServices, tokens: readonly Token[]): Promise<void> {
   const words = wordsOf(tokens);
-  const named = waitingTargets(services, "", "strong").filter((target) => words.has(target.table.toLowerCase()));
-  await Promise.all(named.map((target) => services.flusher.flush(target, "command")));
+  const dropsSchema = tokens[0]?.text === "drop" && tokens[1]?.text === "schema";
+  const isNamed = ({ schema, table }: Target) =>
+    words.has(table.toLowerCase()) || (dropsSchema && words.has(schema.toLowerCase()));
+  const named = waitingTargets(services, "", "strong").filter(isNamed);
+  await Promise.all(named.map((target) => flushBeforeChange(services, target)));
+}
+
+/**
+ * Commits what waits for a table that is about to be changed. Rows that the table cannot take as it is (it was dropped, or
+ * lost its key) go on waiting: the change may be what they wait for.
+ */
+export async function flushBeforeChange({ flusher }: SessionServices, target: Target): Promise<void> {
+  try {
+    await flusher.flush(target, "command");
+  } catch (error) {
+    if (!(error instanceof EiderError) || error.row.retryable) throw error;
+  }
 }
 
 function waitingTargets(services: SessionServices, sessionId: string, consistency: Consistency): Target[] {

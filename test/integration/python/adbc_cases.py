@@ -318,3 +318,88 @@ def case_metadata(server):
         catalogs = [catalog["catalog_name"] for catalog in objects]
         assert catalogs == ["lake"], catalogs
         assert "TABLE" in connection.adbc_get_table_types()
+
+
+def case_a_comment_does_not_end_the_key(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE commented (id BIGINT PRIMARY KEY, v BIGINT)")
+        cursor.adbc_ingest("commented", pa.table({"id": [1], "v": [1]}), mode="append")
+        cursor.execute("COMMENT ON TABLE commented IS 'what it is for'")
+        cursor.adbc_ingest("commented", pa.table({"id": [1], "v": [2]}), mode="append")
+        cursor.execute("SELECT * FROM commented")
+        assert cursor.fetchall() == [(1, 2)]
+    with connect(server) as connection, connection.cursor() as cursor:
+        scalar(cursor, "SELECT count(*) FROM commented")
+        cursor.adbc_ingest("commented", pa.table({"id": [1], "v": [3]}), mode="append")
+        connection.commit()
+        cursor.execute("SELECT * FROM commented")
+        assert cursor.fetchall() == [(1, 3)]
+
+
+def case_a_key_beside_a_column_called_rowid(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE numbered (id BIGINT, rowid BIGINT)")
+        refused = lambda: cursor.execute("CALL eider_set_primary_key('numbered', ['id'])")
+        raises(adbc_driver_manager.ProgrammingError, refused, "rowid", "RENAME")
+        cursor.execute("ALTER TABLE numbered RENAME rowid TO number")
+        cursor.execute("CALL eider_set_primary_key('numbered', ['id'])")
+        cursor.adbc_ingest("numbered", pa.table({"id": [1, 1], "number": [5, 3]}), mode="append")
+        cursor.execute("SELECT * FROM numbered")
+        assert cursor.fetchall() == [(1, 3)]
+
+
+def case_a_schema_is_dropped_with_rows_waiting(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA short_lived")
+        with connection.cursor() as writer:
+            writer.adbc_ingest("t", pa.table({"id": [1]}), mode="create", db_schema_name="short_lived")
+        cursor.execute("DROP SCHEMA short_lived CASCADE")
+        waiting = "SELECT count(*) FROM eider_buffers() WHERE schema_name = 'short_lived' AND open_rows + sealed_rows > 0"
+        assert scalar(cursor, waiting) == 0
+        cursor.execute("PRAGMA duckling_queue.flush")
+
+
+def case_queue_insert_makes_its_table_in_the_transaction(server):
+    with connect(server) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        cursor.execute("INSERT INTO duckling_queue.tx_queue VALUES (1)")
+        assert scalar(cursor, "SELECT count(*) FROM tx_queue") == 1
+        connection.rollback()
+        raises(adbc_driver_manager.Error, lambda: cursor.execute("SELECT * FROM tx_queue"))
+        connection.rollback()
+        cursor.execute("CREATE TABLE tx_source AS SELECT 7 AS id")
+        cursor.execute("INSERT INTO duckling_queue.tx_queue SELECT id FROM tx_source")
+        connection.commit()
+        assert scalar(cursor, "SELECT sum(c0) FROM tx_queue t(c0)") == 7
+
+
+def case_definitions_and_keyed_rows_in_one_transaction(server):
+    """The first direct write by key needs a table of Eider's own, which cannot be made beside the open transaction."""
+    with connect(server, autocommit=True) as other, other.cursor() as cursor:
+        cursor.execute("CREATE TABLE tx_keyed (id BIGINT PRIMARY KEY, v BIGINT)")
+        cursor.execute("INSERT INTO duckling_queue.tx_keyed VALUES (1, 1)")
+    with connect(server) as connection, connection.cursor() as cursor:
+        row = pa.table({"id": [1], "v": [2]})
+        cursor.execute("CREATE TABLE tx_defined (id BIGINT)")
+        raises(adbc_driver_manager.Error, lambda: cursor.adbc_ingest("tx_keyed", row, mode="append"), "roll back")
+        connection.rollback()
+        cursor.execute("CREATE TABLE tx_defined (id BIGINT)")
+        assert cursor.adbc_ingest("tx_keyed", row, mode="append") == 1
+        set_key = lambda: cursor.execute("CALL eider_set_primary_key('tx_keyed', ['v'])")
+        raises(adbc_driver_manager.ProgrammingError, set_key, "commit")
+        connection.commit()
+        cursor.execute("SELECT * FROM tx_keyed")
+        assert cursor.fetchall() == [(1, 2)]
+
+
+def case_mistakes_are_not_internal_errors(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        for sql in (
+            "SELECT * FROM 'no-such-file.parquet'",
+            "COPY (SELECT 1) TO '/no-such-folder/x.csv'",
+            "ATTACH '/no-such-folder/x.db'",
+            "LOAD no_such_extension",
+            "CREATE VIEW mistaken AS SELECT 1 AS a; INSERT INTO duckling_queue.mistaken VALUES (1)",
+            "CALL eider_set_primary_key('_eider.primary_keys', ['target'])",
+        ):
+            raises(adbc_driver_manager.ProgrammingError, lambda sql=sql: cursor.execute(sql))

@@ -166,3 +166,48 @@ def case_metrics_and_health(server):
         assert f"\n{name}" in text, name
     health = json.load(urllib.request.urlopen(f"{server['http']}/health"))
     assert health == {"status": "ok", "db_connected": True}
+
+
+def refused(error, call, word):
+    try:
+        call()
+    except error as caught:
+        assert word in str(caught), caught
+    else:
+        raise AssertionError(f"no {error.__name__} was raised")
+
+
+def case_state_of_eider_takes_no_rows(server):
+    rows = batch(target=["x"])
+    refused(pa.ArrowInvalid, lambda: put(client(server), ["_eider", "primary_keys"], [rows]), "_eider")
+
+
+def case_tokens_that_cannot_be_kept_are_refused(server):
+    for token in ("a\0b", "\ud800"):
+        refused(pa.ArrowInvalid, lambda token=token: put(client(server), ["odd_tokens"], [batch(id=[1])], [{"token": token}]), "token")
+
+
+def case_a_table_changes_under_an_open_stream(server):
+    """Rows that a table cannot take as it is wait, and keep nobody from changing it so that it can."""
+    connection = client(server)
+    row = batch(id=[1], v=[1])
+
+    def send(writer, reader):
+        writer.write_batch(row)
+        return json.loads(reader.read().to_pybytes())["rows"]
+
+    query(connection, "CREATE TABLE changing (id BIGINT PRIMARY KEY, v BIGINT)")
+    writer, reader = connection.do_put(flight.FlightDescriptor.for_path("changing"), row.schema)
+    assert send(writer, reader) == 1
+    query(connection, "ALTER TABLE changing RENAME id TO other")
+    assert send(writer, reader) == 1
+    refused(pa.ArrowException, lambda: flush(connection, "changing"), "eider_set_primary_key")
+    query(connection, "ALTER TABLE changing RENAME other TO id")
+    flush(connection, "changing")
+    assert query(connection, "SELECT * FROM changing").to_pylist() == [{"id": 1, "v": 1}]
+    query(connection, "DROP TABLE changing")
+    assert send(writer, reader) == 1
+    query(connection, "CREATE TABLE changing (id BIGINT, v BIGINT)")
+    flush(connection, "changing")
+    assert query(connection, "SELECT * FROM changing").num_rows == 1
+    writer.close()

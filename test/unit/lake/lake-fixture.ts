@@ -167,10 +167,16 @@ export function interceptCommit(lake: Lake, around: (commit: () => Promise<numbe
   };
 }
 
-/** Rows by value with BIGINT as number. */
-export async function query(lake: Lake, sql: string): Promise<Array<Record<string, unknown>>> {
+/** Runs SQL without telling the lake, as another process would. */
+export async function changeFromOutside(lake: Lake, sql: string): Promise<Array<Record<string, unknown>>> {
   using connection = await lake.connect();
-  const rows = await connection.rows(sql);
+  return await connection.rows(sql);
+}
+
+/** Runs SQL as a session does, which tells the lake when tables may have changed; rows by value, BIGINT as number. */
+export async function query(lake: Lake, sql: string): Promise<Array<Record<string, unknown>>> {
+  const rows = await changeFromOutside(lake, sql);
+  lake.invalidate();
   return rows.map((row) =>
     Object.fromEntries(
       Object.entries(row).map(([name, value]) => [name, typeof value === "bigint" ? Number(value) : value]),

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Lake } from "../../../src/lake/lake.ts";
-import { column, LakeFixture, query, target } from "./lake-fixture.ts";
+import { changeFromOutside, column, LakeFixture, query, target } from "./lake-fixture.ts";
 
 describe("tables", () => {
   let fixture: LakeFixture;
@@ -83,6 +83,15 @@ describe("tables", () => {
     expect(
       await query(lake, "SELECT * FROM duckdb_tables() WHERE database_name = 'lake' AND schema_name = 'main'"),
     ).toEqual([]);
+  });
+
+  it("changes made by another process are seen at once where there can be one", async () => {
+    await lake[Symbol.asyncDispose]();
+    lake = await fixture.open({ multiProcess: true });
+    await create("t");
+    await lake.describe(target("t"));
+    await changeFromOutside(lake, "ALTER TABLE t ADD COLUMN w DOUBLE");
+    expect((await lake.describe(target("t")))?.columns.map(({ name }) => name)).toEqual(["id", "v", "w"]);
   });
 
   it("changes made by SQL are seen at once", async () => {
