@@ -186,8 +186,10 @@ export class Connection implements Disposable {
     if (!this.#isClosed) duckdb.interrupt(this.handle);
   }
 
-  /** Makes `close` do nothing; returns what must not be garbage collected. */
+  /** Stops what runs and makes `close` do nothing; returns what must not be garbage collected. */
   abandon(): unknown {
+    // A dead instance computes on the results that were open when it died.
+    this.interrupt();
     this.#isClosed = true;
     return [this.handle, this.#api];
   }

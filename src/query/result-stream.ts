@@ -6,12 +6,15 @@ import { EiderError } from "../errors.ts";
 import { FrameSpool } from "./frame-spool.ts";
 import { resultSchema } from "./schema-memo.ts";
 import type { Slot } from "./slot.ts";
+import { failureOf, type StreamSource } from "./stream-failure.ts";
 
 export type StreamEnd = "ok" | "error" | "cancelled";
 
 export interface ResultStreamOptions extends ResultTypeOptions {
   readonly onEnd?: (end: StreamEnd, error?: EiderError) => void;
   readonly spoolFolder?: string;
+  /** To tell why a result broke off; without it the error says that it did. */
+  readonly source?: StreamSource;
 }
 
 /**
@@ -26,6 +29,10 @@ export class ResultStream implements AsyncDisposable {
   readonly #encoder: ResultEncoder;
   readonly #onEnd: (end: StreamEnd, error?: EiderError) => void;
   readonly #spool: FrameSpool;
+  readonly #source: StreamSource | undefined;
+  /** False when DuckDB had the whole result at once. */
+  readonly #isStreaming: boolean;
+  readonly #startedMs = performance.now();
   readonly #ready: Frame[] = [];
   #nextChunk: Promise<duckdb.DataChunk | null> | undefined;
   /** Serialises reader and spooler, which both fetch. */
@@ -38,6 +45,8 @@ export class ResultStream implements AsyncDisposable {
   constructor(slot: Slot, result: duckdb.Result, options: ResultStreamOptions = {}) {
     this.#slot = slot;
     this.#result = result;
+    this.#source = options.source;
+    this.#isStreaming = duckdb.result_is_streaming(result);
     this.#onEnd = options.onEnd ?? (() => undefined);
     this.#spool = new FrameSpool(options.spoolFolder === undefined ? {} : { folder: options.spoolFolder });
     const columns = resultColumns(result);
@@ -103,6 +112,7 @@ export class ResultStream implements AsyncDisposable {
       if (this.#isCancelled) throw new EiderError("cancelled", "the query was cancelled");
       const chunk = await (this.#nextChunk ?? duckdb.fetch_chunk(this.#result));
       if (!chunk || duckdb.data_chunk_get_size(chunk) === 0) {
+        if (this.#hasBrokenOff) throw await this.#failure();
         const frames = this.#encoder.finish();
         await this.#finish("ok");
         return frames;
@@ -117,6 +127,16 @@ export class ResultStream implements AsyncDisposable {
       await this.#finish(this.#error.code === "cancelled" ? "cancelled" : "error");
       return [];
     }
+  }
+
+  /** An end without rows is that of a failure, too. */
+  get #hasBrokenOff(): boolean {
+    return this.#isCancelled || (this.#isStreaming && !duckdb.result_is_streaming(this.#result));
+  }
+
+  async #failure(): Promise<EiderError> {
+    if (this.#isCancelled) return new EiderError("cancelled", "the query was cancelled");
+    return failureOf(this.#slot, this.#source, performance.now() - this.#startedMs);
   }
 
   async #finish(end: StreamEnd): Promise<void> {

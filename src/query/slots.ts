@@ -60,6 +60,18 @@ export class Slots implements AsyncDisposable {
     return slot;
   }
 
+  /** A connection with the session's settings that is no slot: the caller's, who closes it. */
+  async detached(): Promise<Connection> {
+    const connection = await this.#connect();
+    try {
+      for (const sql of this.#settings) await connection.run(sql);
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
   /** Repeats a setting (SET, USE) of the session on the siblings, present and future. */
   async remember(sql: string, ranOn: Slot): Promise<void> {
     this.#settings.push(sql);

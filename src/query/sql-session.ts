@@ -70,6 +70,7 @@ export class Transaction {
         }
         if (action === "rollback") return slot.connection.rollback();
         try {
+          await requireUsable(slot.connection);
           await slot.connection.run("COMMIT");
         } catch (error) {
           await slot.connection.rollback();
@@ -81,6 +82,20 @@ export class Transaction {
       slot.isReserved = false;
       for (const release of this.#atEnd.splice(0)) await slot.exclusive(release).catch(() => undefined);
     }
+  }
+}
+
+/** COMMIT of a transaction that an error has aborted rolls back, and DuckDB says nothing of it. */
+async function requireUsable(connection: Connection): Promise<void> {
+  try {
+    await connection.run("SELECT 1");
+  } catch (error) {
+    if (!(error instanceof EiderError) || error.code !== "transaction_aborted") throw error;
+    throw new EiderError(
+      "transaction_aborted",
+      "an earlier error has aborted the transaction: it was rolled back, and nothing of it was stored",
+      { cause: error },
+    );
   }
 }
 

@@ -148,6 +148,12 @@ export class EngineStatement implements Prepared {
         if (error) this.#context.services.lake.reopenAfter(error).catch(() => undefined);
       },
       spoolFolder: this.#context.services.spoolFolder,
+      source: {
+        slots: this.#context.sql.slots,
+        sql: this.#piece.sql,
+        set,
+        canRepeat: statement.type === StatementType.SELECT,
+      },
       ...this.#context.resultTypes,
     });
     slot.occupy(stream);

@@ -106,7 +106,10 @@ export class QueueInsertStatement implements Prepared {
         const statement = await Statement.prepare(slot.connection, text);
         try {
           statement.bind(round.set);
-          const stream = new ResultStream(slot, await statement.stream(), { spoolFolder: services.spoolFolder });
+          const stream = new ResultStream(slot, await statement.stream(), {
+            spoolFolder: services.spoolFolder,
+            source: { slots: sql.slots, sql: text, set: round.set, canRepeat: true },
+          });
           slot.occupy(stream);
           return stream;
         } finally {

@@ -16,8 +16,8 @@ export function parseConsistency(value: string): Consistency {
 /**
  * Before a statement runs: commits to the lake the rows that wait for tables that it names, so that it sees them.
  * `session`: tables in which this session has rows waiting; `strong`: in which anybody has; `eventual`: none. A table
- * counts as named when its name is a word of the statement, or of a view that it names: rather one flush too many than
- * a row unseen.
+ * counts as named when its name is a word of the statement, or of a view, macro or prepared statement that it names:
+ * rather one flush too many than a row unseen.
  */
 export async function waitForReads(
   services: SessionServices,
@@ -81,7 +81,13 @@ async function wordsWithViews(sql: SqlSession, tokens: readonly Token[]): Promis
   const words = wordsOf(tokens);
   const transaction = sql.transactionFor();
   const views = await sql.onSlot(transaction?.hasBegun ? transaction : undefined, (slot) =>
-    slot.connection.rows("SELECT lower(view_name) AS name, sql FROM duckdb_views() WHERE NOT internal"),
+    slot.connection.rows(
+      `SELECT lower(view_name) AS name, sql FROM duckdb_views() WHERE NOT internal
+        UNION ALL
+       SELECT lower(function_name), macro_definition FROM duckdb_functions() WHERE NOT internal AND macro_definition IS NOT NULL
+        UNION ALL
+       SELECT lower(name), statement FROM duckdb_prepared_statements()`,
+    ),
   );
   for (let before = -1; before !== words.size; ) {
     before = words.size;

@@ -329,6 +329,8 @@ def case_a_comment_does_not_end_the_key(server):
         cursor.execute("SELECT * FROM commented")
         assert cursor.fetchall() == [(1, 2)]
     with connect(server) as connection, connection.cursor() as cursor:
+        cursor.adbc_ingest("commented", pa.table({"id": [1], "v": [0]}), mode="append")
+        connection.rollback()
         scalar(cursor, "SELECT count(*) FROM commented")
         cursor.adbc_ingest("commented", pa.table({"id": [1], "v": [3]}), mode="append")
         connection.commit()
@@ -403,3 +405,28 @@ def case_mistakes_are_not_internal_errors(server):
             "CALL eider_set_primary_key('_eider.primary_keys', ['target'])",
         ):
             raises(adbc_driver_manager.ProgrammingError, lambda sql=sql: cursor.execute(sql))
+
+
+def case_commit_of_an_aborted_transaction_is_an_error(server):
+    with connect(server, autocommit=True) as other, other.cursor() as cursor:
+        cursor.execute("CREATE TABLE aborted (id BIGINT)")
+        for statement in ("SELECT 'x'::INTEGER", "INSERT INTO aborted VALUES ('x')"):
+            with connect(server) as connection, connection.cursor() as inside:
+                inside.execute("INSERT INTO aborted VALUES (1)")
+                raises(adbc_driver_manager.Error, lambda: scalar(inside, statement), "Conversion Error")
+                raises(adbc_driver_manager.Error, connection.commit, "rolled back")
+        cursor.execute("BEGIN")
+        cursor.execute("INSERT INTO aborted VALUES (1)")
+        raises(adbc_driver_manager.Error, lambda: scalar(cursor, "SELECT 'x'::INTEGER"))
+        raises(adbc_driver_manager.Error, lambda: cursor.execute("COMMIT"), "rolled back")
+        assert scalar(cursor, "SELECT count(*) FROM aborted") == 0
+
+
+def case_reads_by_macro_and_prepared_statement_see_own_writes(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE counted (id BIGINT)")
+        cursor.execute("CREATE MACRO counted_rows() AS TABLE SELECT count(*) FROM counted")
+        cursor.execute("PREPARE counting AS SELECT count(*) FROM counted")
+        for n, read in enumerate(("FROM counted_rows()", "EXECUTE counting"), start=1):
+            cursor.adbc_ingest("counted", pa.table({"id": [n]}), mode="append")
+            assert scalar(cursor, read) == n, read
