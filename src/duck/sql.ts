@@ -17,6 +17,9 @@ export function qualifiedName(...parts: readonly string[]): string {
 /** The name under which the lake is attached. */
 export const LAKE = "lake";
 
+/** The schema of Eider's own tables in the lake: watermarks, fences, the keys' mirror. */
+export const STATE_SCHEMA = "_eider";
+
 export function lakeTable(target: Target): string {
   return qualifiedName(LAKE, target.schema, target.table);
 }

@@ -1,9 +1,8 @@
 import type { TableShape } from "../base/table.ts";
 import { type Target, targetName } from "../base/target.ts";
-import { LAKE, lakeTable, qualifiedName, quoteIdentifier, quoteLiteral } from "../duck/sql.ts";
+import { LAKE, lakeTable, qualifiedName, quoteIdentifier, quoteLiteral, STATE_SCHEMA } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import { keyComment } from "./keys.ts";
-import { STATE_SCHEMA } from "./state.ts";
 
 /** DuckLake makes a folder of the table's name; a longer one is created but cannot be inserted into. */
 const TABLE_NAME_LIMIT_BYTES = 200;

@@ -1,7 +1,7 @@
 import type { Connection } from "../duck/database.ts";
-import { LAKE } from "../duck/sql.ts";
+import { LAKE, STATE_SCHEMA } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
-import { METADATA, STATE_SCHEMA, stateName, stateTable } from "./state.ts";
+import { METADATA, stateName, stateTable } from "./state.ts";
 
 /**
  * Fence rows: one table with one row for each keyed table, UPDATEd by everyone who writes that table by key. Two

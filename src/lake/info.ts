@@ -1,6 +1,7 @@
 import type { Target } from "../base/target.ts";
 import type { Connection } from "../duck/database.ts";
-import { METADATA, STATE_SCHEMA } from "./state.ts";
+import { STATE_SCHEMA } from "../duck/sql.ts";
+import { METADATA } from "./state.ts";
 
 export interface TableFiles {
   readonly target: Target;

@@ -1,9 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Connection } from "../duck/database.ts";
-import { LAKE, qualifiedName } from "../duck/sql.ts";
-
-/** The schema of Eider's own tables in the lake: watermarks, fences, the keys' mirror. */
-export const STATE_SCHEMA = "_eider";
+import { LAKE, qualifiedName, STATE_SCHEMA } from "../duck/sql.ts";
 
 /** DuckLake's own tables, in the catalog's database (https://ducklake.select/docs/stable/specification/tables/overview). */
 export const METADATA = `__ducklake_metadata_${LAKE}`;

@@ -1,6 +1,6 @@
 import type { Target } from "../base/target.ts";
+import { STATE_SCHEMA } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
-import { STATE_SCHEMA } from "../lake/state.ts";
 import { type Piece, TokenCursor, tokenize } from "./tokens.ts";
 
 /** Statements that DuckDB does not have and Eider carries out itself, and those whose meaning it extends. */

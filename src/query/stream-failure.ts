@@ -31,7 +31,8 @@ export async function failureOf(slot: Slot, source: StreamSource | undefined, ra
   }
   const found = source?.canRepeat ? await repeat(slot, source, ranMs).catch(() => undefined) : undefined;
   return (
-    found ?? new EiderError("internal", "DuckDB ended the result with an error before it was complete and does not say why")
+    found ??
+    new EiderError("internal", "DuckDB ended the result with an error before it was complete and does not say why")
   );
 }
 

@@ -31,7 +31,7 @@ def read_to_the_end(cursor):
 
 
 def case_an_error_after_rows_were_sent_reaches_the_client(server):
-    sql = "SELECT CASE WHEN i = 30000000 THEN error('boom') ELSE i::VARCHAR END AS v FROM range(100000000) t(i)"
+    sql = "SELECT CASE WHEN i = 3000000 THEN error('boom') ELSE i::VARCHAR END AS v FROM range(100000000) t(i)"
     with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute(sql)
         reader = cursor.fetch_record_batch()
@@ -173,7 +173,6 @@ def case_unsigned_integers_as_the_client_wants_them(server):
 def case_columns_that_no_client_reads_hide_nothing(server):
     with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE odd (id BIGINT, v VARIANT, g GEOMETRY, s STRUCT(a VARIANT))")
-        cursor.execute("CREATE TEMP TABLE odd_temp (b BIGNUM, id BIGINT)")
         schema = connection.adbc_get_table_schema("odd")
         assert schema.names == ["id", "v", "g", "s"] and schema.types == [pa.int64(), *[pa.string()] * 3], schema
         found = {
@@ -182,7 +181,7 @@ def case_columns_that_no_client_reads_hide_nothing(server):
             for schema in catalog["catalog_db_schemas"]
             for table in schema["db_schema_tables"]
         }
-        assert found["odd"] == ["id", "v", "g", "s"] and found["odd_temp"] == ["b", "id"], found
+        assert found["odd"] == ["id", "v", "g", "s"], found
         raises(adbc_driver_manager.Error, lambda: cursor.execute("SELECT * FROM odd"), '"v"', "VARIANT")
         cursor.execute("SELECT id, v::VARCHAR FROM odd")
         assert cursor.fetchall() == []

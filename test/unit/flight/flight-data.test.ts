@@ -52,6 +52,21 @@ test("a large message is not copied, a small one shares its memory with nobody",
   expect(header.buffer.byteLength).toBe(small.length);
 });
 
+test("a body with room before it is sent from where it lies, behind gRPC's prefix", () => {
+  const memory = new Uint8Array(1000).fill(7);
+  const header = new Uint8Array([1, 2, 3]);
+  for (const room of [0, 10, 200]) {
+    const body = memory.subarray(200, 900);
+    const message = encodeFlightData({ header, body, room });
+    expect(message.buffer === memory.buffer).toBe(room === 200);
+    expect([...decodeFlightData(message).body]).toEqual([...body]);
+    expect([...decodeFlightData(message).header]).toEqual([1, 2, 3]);
+    const prefix = Buffer.from(message.buffer, message.byteOffset - 5, 5);
+    expect([prefix[0], prefix.readUInt32BE(1)]).toEqual([0, message.byteLength]);
+  }
+  expect([...memory.subarray(0, 150), ...memory.subarray(900)].every((byte) => byte === 7)).toBe(true);
+});
+
 test("unknown fields are passed over", () => {
   const unknown = Buffer.from([0x48, 0x96, 0x01, 0x51, 1, 2, 3, 4, 5, 6, 7, 8, 0x5d, 1, 2, 3, 4, 0x62, 2, 9, 9]);
   const message = Buffer.concat([unknown, reference.serialize({ data_header: new Uint8Array([7]) }), unknown]);
