@@ -99,6 +99,7 @@ async function compose(
         maxBytes: config.bufferMaxBytes,
         maxAgeMs: config.bufferMaxAgeSeconds * 1000,
       },
+      isDiskFull: () => buffers.backPressure.waitingForDisk > 0,
       intervalMs: config.sweepIntervalSeconds * 1000,
       clock: systemClock,
       log,

@@ -43,8 +43,15 @@ export class Admission {
     this.#settings = settings;
   }
 
-  get counters(): { readonly waiting: number; readonly waits: number; readonly waitedMs: number } {
-    return { waiting: this.#waiters.size, waits: this.#waitCount, waitedMs: this.#waitedMs };
+  get counters(): {
+    readonly waiting: number;
+    readonly waitingForDisk: number;
+    readonly waits: number;
+    readonly waitedMs: number;
+  } {
+    let waitingForDisk = 0;
+    for (const waiter of this.#waiters) if (waiter.timer !== undefined) waitingForDisk += 1;
+    return { waiting: this.#waiters.size, waitingForDisk, waits: this.#waitCount, waitedMs: this.#waitedMs };
   }
 
   /** What a target's files take on disk now. */

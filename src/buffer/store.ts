@@ -96,7 +96,7 @@ export class BufferStore implements Buffers, AsyncDisposable {
   }
 
   /** Back-pressure: appends that wait now, those that had to wait since open, and for how long in all. */
-  get backPressure(): { readonly waiting: number; readonly waits: number; readonly waitedMs: number } {
+  get backPressure(): Admission["counters"] {
     return this.#admission.counters;
   }
 

@@ -9,6 +9,8 @@ export interface SweeperOptions {
   readonly buffers: FlushBuffers;
   readonly flusher: Flusher;
   readonly limits: FlushLimits;
+  /** Whether appends wait for room on disk now. */
+  readonly isDiskFull?: () => boolean;
   readonly intervalMs: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -36,7 +38,8 @@ export class Sweeper implements AsyncDisposable {
 
   /** One look at all buffers; resolves when what is due has been sealed. Never rejects. */
   async sweep(): Promise<void> {
-    const { buffers, flusher, limits, clock, log } = this.#options;
+    const { buffers, flusher, clock, log, isDiskFull = () => false } = this.#options;
+    const limits = { ...this.#options.limits, isDiskFull: isDiskFull() };
     const nowMs = clock.nowMs();
     await Promise.all(
       buffers.views().map(async (view) => {

@@ -5,6 +5,8 @@ export interface FlushLimits {
   readonly maxBytes: number;
   /** Age of the open segment's first row. */
   readonly maxAgeMs: number;
+  /** Appends wait for room on disk, which only a flush makes. */
+  readonly isDiskFull?: boolean;
 }
 
 type Trigger = (view: BufferView, nowMs: number, limits: FlushLimits) => SealReason | undefined;
@@ -15,6 +17,7 @@ const TRIGGERS: readonly Trigger[] = [
   (view, _nowMs, limits) => (view.openBytes >= limits.maxBytes ? "bytes" : undefined),
   (view, nowMs, limits) =>
     view.openSinceMs !== undefined && nowMs - view.openSinceMs >= limits.maxAgeMs ? "age" : undefined,
+  (_view, _nowMs, limits) => (limits.isDiskFull ? "memory" : undefined),
 ];
 
 /** Why the buffer's open segment is to be sealed, or undefined when it may go on; an empty one always may. */

@@ -34,6 +34,6 @@ export function tableIsMissing(part: FlushPart): EiderError {
   return new EiderError(
     "table_not_found",
     `table ${targetName(part.target)} does not exist any more; ${rows} acknowledged rows wait in its buffer: ` +
-      "create the table again, or clear the buffer",
+      "CREATE TABLE it again, and they are flushed",
   );
 }

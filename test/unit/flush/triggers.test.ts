@@ -32,6 +32,11 @@ describe("dueReason", () => {
     expect(dueReason(buffer, NOW_MS, LIMITS)).toBe(reason);
   });
 
+  it("a full disk seals whatever is open", () => {
+    expect(dueReason(view(1, 1, NOW_MS), NOW_MS, { ...LIMITS, isDiskFull: true })).toBe("memory");
+    expect(dueReason(view(0, 0, undefined), NOW_MS, { ...LIMITS, isDiskFull: true })).toBeUndefined();
+  });
+
   it("an age without bound never seals", () => {
     expect(dueReason(view(1, 1, 0), NOW_MS, { ...LIMITS, maxAgeMs: Number.POSITIVE_INFINITY })).toBeUndefined();
   });
