@@ -19,6 +19,7 @@ export default defineConfig({
     projects: [
       kind("unit", 60_000),
       kind("integration", 300_000, { fileParallelism: false }),
+      kind("drivers", 900_000, { fileParallelism: false }),
       kind("crash", 900_000, { fileParallelism: false }),
     ],
   },
