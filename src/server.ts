@@ -12,6 +12,7 @@ import { FlightServer } from "./flight/server.ts";
 import { systemClock } from "./flush/clock.ts";
 import { Flusher } from "./flush/flusher.ts";
 import { Sweeper } from "./flush/sweeper.ts";
+import { operationRoutes } from "./http/operations.ts";
 import { HttpServer } from "./http/server.ts";
 import { flushTable } from "./ingest/flush-table.ts";
 import { Lake } from "./lake/lake.ts";
@@ -146,16 +147,19 @@ async function compose(
       port: config.httpPort,
       log,
       metrics,
-      probe: async () => {
-        using connection = await lake.connect();
-        await connection.run("SELECT 1");
-      },
-      notReady: () => (isDraining ? ["the server is shutting down"] : []),
-      flush: async (table) => {
-        if (table === undefined) await flusher.flushAll("command");
-        else await flushTable({ lake, buffers, flusher }, targetOfText(table, names));
-        return { flushed: table ?? "all" };
-      },
+      routes: operationRoutes({
+        metrics,
+        probe: async () => {
+          using connection = await lake.connect();
+          await connection.run("SELECT 1");
+        },
+        notReady: () => (isDraining ? ["the server is shutting down"] : []),
+        flush: async (table) => {
+          if (table === undefined) await flusher.flushAll("command");
+          else await flushTable({ lake, buffers, flusher }, targetOfText(table, names));
+          return { flushed: table ?? "all" };
+        },
+      }),
     }),
   );
   collectBuffers(metrics, () => buffers.views(), Date.now);

@@ -2,21 +2,23 @@ import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } f
 import { EiderError, messageOf } from "../errors.ts";
 import type { Logger } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import { HealthProbe } from "./health.ts";
+import { type Access, parseBody, type Route } from "./route.ts";
 
-/** The HTTP side: thin routes that ask one function each. Whoever opens the server closes it. */
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** The route's row; undefined on routes that do not exist. */
+    readonly access?: Access;
+  }
+}
+
+/** The HTTP side: serves a table of routes. Whoever opens the server closes it. */
 export interface HttpOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** Resolves when DuckDB answers; `SELECT 1` on the lake instance. */
-  readonly probe: () => Promise<void>;
-  /** Why the server takes no requests yet, or any more; empty when it does. */
-  readonly notReady: () => readonly string[];
-  /** Flushes one table (`t`, `schema.t`) or all; resolves, once committed, to what is told to the caller. */
-  readonly flush: (table: string | undefined) => Promise<Readonly<Record<string, unknown>>>;
+  readonly routes: readonly Route[];
 }
 
 const BODY_LIMIT_BYTES = 1 << 20;
@@ -36,7 +38,7 @@ export class HttpServer implements AsyncDisposable {
     takeJsonBodies(app);
     countAndLog(app, options);
     answerErrors(app, options.log);
-    addRoutes(app, options);
+    addRoutes(app, options.routes);
     try {
       await app.listen({ host: options.host, port: options.port });
     } catch (error) {
@@ -57,41 +59,15 @@ export class HttpServer implements AsyncDisposable {
   }
 }
 
-function addRoutes(app: FastifyInstance, { metrics, probe, notReady, flush }: HttpOptions): void {
-  const health = new HealthProbe({ probe, now: () => performance.now() });
-
-  app.get("/health", async (_, reply) => {
-    const error = await health.check();
-    if (error === undefined) return { status: "ok", db_connected: true };
-    return reply.code(503).send({ status: "error", db_connected: false, error });
-  });
-
-  app.get("/ready", async (_, reply) => {
-    const reasons = notReady();
-    if (reasons.length === 0) return { status: "ready", reasons };
-    return reply.code(503).send({ status: "not_ready", reasons });
-  });
-
-  app.get("/metrics", async (_, reply) => {
-    const { contentType, text } = await metrics.expose();
-    return reply.type(contentType).send(text);
-  });
-
-  app.post("/flush", async (request) => ({ status: "ok", ...(await flush(tableOf(request.body))) }));
-}
-
-function tableOf(body: unknown): string | undefined {
-  if (body === undefined || body === null) return undefined;
-  if (typeof body !== "object" || Array.isArray(body)) {
-    throw new EiderError("request_invalid", 'the body must be a JSON object such as {"table":"main.events"}');
+function addRoutes(app: FastifyInstance, routes: readonly Route[]): void {
+  for (const { method, path, access, body, handle } of routes) {
+    app.route({
+      method,
+      url: path,
+      config: { access },
+      handler: (request, reply) => handle(request, reply, body && parseBody(body, request.body ?? undefined)),
+    });
   }
-  const unknown = Object.keys(body).find((key) => key !== "table");
-  if (unknown !== undefined) {
-    throw new EiderError("request_invalid", `unknown field \`${unknown}\`; the body may hold \`table\``);
-  }
-  const table: unknown = "table" in body ? body.table : undefined;
-  if (table === undefined || (typeof table === "string" && table !== "")) return table;
-  throw new EiderError("request_invalid", '`table` must be a name such as "events" or "main.events"');
 }
 
 /** Bodies are JSON whatever the content type says, and may be missing: curl sends neither by itself. */

@@ -1,19 +1,26 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { EiderError } from "../../../src/errors.ts";
 import { HealthProbe } from "../../../src/http/health.ts";
+import { type OperationServices, operationRoutes } from "../../../src/http/operations.ts";
 import { type HttpOptions, HttpServer } from "../../../src/http/server.ts";
 import { createLog } from "../../../src/observe/log.ts";
 import { createMetrics } from "../../../src/observe/metrics.ts";
 
-async function open(overrides: Partial<HttpOptions> = {}) {
+async function open(overrides: Partial<OperationServices & HttpOptions> = {}) {
+  const metrics = createMetrics();
+  const services = {
+    metrics,
+    probe: async () => {},
+    notReady: () => [],
+    flush: async (table: string | undefined) => ({ table: table ?? "all" }),
+    ...overrides,
+  };
   const server = await HttpServer.open({
     host: "127.0.0.1",
     port: 0,
     log: createLog({ level: "silent", isTerminal: false }),
-    metrics: createMetrics(),
-    probe: async () => {},
-    notReady: () => [],
-    flush: async (table) => ({ table: table ?? "all" }),
+    metrics,
+    routes: operationRoutes(services),
     ...overrides,
   });
   onTestFinished(() => server[Symbol.asyncDispose]());
@@ -120,7 +127,7 @@ describe("POST /flush", () => {
     ["{", "not JSON"],
     ["[1]", "must be a JSON object"],
     ['{"tabel":"t"}', "unknown field `tabel`"],
-    ['{"table":7}', "`table` must be a name"],
+    ['{"table":7}', "`table`: must be a name"],
   ])("refuses %s", async (body, message) => {
     const { call } = await open();
     const { status, body: answer } = await call("/flush", { method: "POST", body });

@@ -1,0 +1,84 @@
+import { z } from "zod";
+import type { Metrics } from "../observe/metrics.ts";
+import { HealthProbe } from "./health.ts";
+import { type Route, withBody } from "./route.ts";
+
+/** What operators and their tools call: probes, metrics, flush. */
+export interface OperationServices {
+  readonly metrics: Metrics;
+  /** Resolves when DuckDB answers; `SELECT 1` on the lake instance. */
+  readonly probe: () => Promise<void>;
+  /** Why the server takes no requests yet, or any more; empty when it does. */
+  readonly notReady: () => readonly string[];
+  /** Flushes one table (`t`, `schema.t`) or all; resolves, once committed, to what is told to the caller. */
+  readonly flush: (table: string | undefined) => Promise<Readonly<Record<string, unknown>>>;
+}
+
+const Health = z.object({ status: z.enum(["ok", "error"]), db_connected: z.boolean(), error: z.string().optional() });
+const Readiness = z.object({ status: z.enum(["ready", "not_ready"]), reasons: z.array(z.string()) });
+const FlushRequest = z
+  .strictObject({
+    table: z
+      .string('must be a name such as "events" or "main.events"')
+      .min(1, 'must be a name such as "events" or "main.events"')
+      .optional()
+      .describe("`table` or `schema.table`; all tables without it"),
+  })
+  .optional();
+const Flushed = z.object({ status: z.literal("ok"), flushed: z.string() });
+
+const json = (description: string, schema: z.ZodType, status = 200) => ({
+  status,
+  description,
+  content: { "application/json": schema },
+});
+
+export function operationRoutes({ metrics, probe, notReady, flush }: OperationServices): Route[] {
+  const health = new HealthProbe({ probe, now: () => performance.now() });
+  return [
+    {
+      method: "GET",
+      path: "/health",
+      access: "open",
+      summary: "Whether the database answers",
+      answers: [json("it does", Health), json("it does not", Health, 503)],
+      async handle(_, reply) {
+        const error = await health.check();
+        if (error === undefined) return { status: "ok", db_connected: true };
+        return reply.code(503).send({ status: "error", db_connected: false, error });
+      },
+    },
+    {
+      method: "GET",
+      path: "/ready",
+      access: "open",
+      summary: "Whether the server takes requests",
+      answers: [json("it does", Readiness), json("not yet, or not any more; with reasons", Readiness, 503)],
+      async handle(_, reply) {
+        const reasons = notReady();
+        if (reasons.length === 0) return { status: "ready", reasons };
+        return reply.code(503).send({ status: "not_ready", reasons });
+      },
+    },
+    {
+      method: "GET",
+      path: "/metrics",
+      access: "read",
+      summary: "Metrics in Prometheus' text format",
+      answers: [{ status: 200, description: "all metrics", content: { "text/plain": undefined } }],
+      async handle(_, reply) {
+        const { contentType, text } = await metrics.expose();
+        return reply.type(contentType).send(text);
+      },
+    },
+    {
+      method: "POST",
+      path: "/flush",
+      access: "admin",
+      summary: "Commits waiting rows to the lake",
+      description: "Answers once the rows are committed and safe on disk.",
+      answers: [json("committed", Flushed)],
+      ...withBody(FlushRequest, async (_request, _reply, body) => ({ status: "ok", ...(await flush(body?.table)) })),
+    },
+  ];
+}
