@@ -64,10 +64,20 @@ export function cellValue(column: ColumnView, field: Field, row: number): duckdb
   return valueAt(column, type, row);
 }
 
+/**
+ * NULL of a type: DuckDB's API makes only untyped ones, and the result of `SELECT ?` would have another type for a
+ * parameter set with a NULL than for the others. A list's elements are cast to its element type.
+ */
+function nullOf(type: duckdb.LogicalType, id: duckdb.Type): duckdb.Value {
+  const untyped = duckdb.create_null_value();
+  if (id === Type.SQLNULL) return untyped;
+  return duckdb.get_list_child(duckdb.create_list_value(type, [untyped]), 0);
+}
+
 function valueAt(column: ColumnView, type: duckdb.LogicalType, row: number): duckdb.Value {
-  if (isNull(column, row)) return duckdb.create_null_value();
-  const { data, offsets, children } = column;
   const id = duckdb.get_type_id(type);
+  if (isNull(column, row)) return nullOf(type, id);
+  const { data, offsets, children } = column;
   if (column.kind === "bits") return duckdb.create_bool((((data[row >> 3] ?? 0) >> (row & 7)) & 1) === 1);
   if (column.kind === "bytes") {
     const bytes = data.subarray(offsets[row], offsets[row + 1]);

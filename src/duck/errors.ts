@@ -19,8 +19,12 @@ const ROWS: ReadonlyArray<readonly [RegExp, ErrorCode]> = [
     "already_exists",
   ],
   [
-    /Catalog Error: (Table with name|Schema with name|.* does not exist)|Table with name .* does not exist|Binder Error: (Catalog|Schema) .* does not exist/,
+    /Catalog Error: (Table|View|Schema) with name|Table with name .* does not exist|Binder Error: (Catalog|Schema) .* does not exist/,
     "table_not_found",
+  ],
+  [
+    /Catalog Error: (.* does not exist|SET schema: No catalog)|Binder Error: (Referenced .* not found|Table .* does not have a column|Column .* in EXCLUDE list not found)/,
+    "not_found",
   ],
   // Files that a statement names; those of the lake itself (ducklake-…) are not the user's to mend.
   [

@@ -1,5 +1,9 @@
-import { encapsulate } from "../arrow/schema.ts";
+import { Schema } from "apache-arrow";
+import { encapsulate, encodeSchema } from "../arrow/schema.ts";
 import type { FlightDescriptor, FlightInfo } from "./messages.ts";
+
+/** The schema of a statement without rows, a bare message. */
+export const NO_COLUMNS: Uint8Array = encodeSchema(new Schema([]));
 
 const NOTHING = new Uint8Array(0);
 const UNKNOWN = -1;
@@ -23,7 +27,16 @@ export function rowsInfo(descriptor: FlightDescriptor, schema: Uint8Array | unde
   };
 }
 
-/** A statement that was executed and has no rows: no endpoint, so that no client fetches (and runs) it again. */
+/**
+ * A statement that was executed and has no rows: no endpoint, so that no client fetches (and runs) it again. Its schema
+ * has no columns; with no schema at all ADBC refuses the answer.
+ */
 export function countInfo(descriptor: FlightDescriptor, count: number): FlightInfo {
-  return { schema: NOTHING, flight_descriptor: descriptor, endpoint: [], total_records: count, total_bytes: UNKNOWN };
+  return {
+    schema: schemaBytes(NO_COLUMNS),
+    flight_descriptor: descriptor,
+    endpoint: [],
+    total_records: count,
+    total_bytes: UNKNOWN,
+  };
 }

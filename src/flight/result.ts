@@ -1,7 +1,6 @@
-import { Schema } from "apache-arrow";
-import { encodeSchema } from "../arrow/schema.ts";
 import { EiderError } from "../errors.ts";
 import type { ExecuteOptions, Frame, Parameters, Prepared, RowStream, StatementResult } from "./backend.ts";
+import { NO_COLUMNS } from "./flight-info.ts";
 
 /** The backend's statement, used by the handle that the client closes and by the results still to be read from it. */
 export class SharedStatement {
@@ -106,7 +105,7 @@ class OwningRows implements RowStream {
 
 /** DoGet must begin with a schema, also for a statement that returned a count. */
 const NO_ROWS: RowStream = {
-  schema: encodeSchema(new Schema([])),
+  schema: NO_COLUMNS,
   async *frames() {},
   cancel: () => undefined,
   async [Symbol.asyncDispose]() {},

@@ -1,15 +1,11 @@
-import { Schema } from "apache-arrow";
-import { encodeSchema } from "../arrow/schema.ts";
 import { EiderError } from "../errors.ts";
 import type { ExecuteOptions, Frame, Parameters } from "./backend.ts";
-import { countInfo, rowsInfo } from "./flight-info.ts";
+import { countInfo, NO_COLUMNS, rowsInfo } from "./flight-info.ts";
 import type { FlightDescriptor, FlightInfo, Query } from "./messages.ts";
 import { countOf, framesOf, OpenResult, PlannedResult, SharedStatement } from "./result.ts";
 import type { Env } from "./services.ts";
 
 /** SQL text in a command: CommandStatementQuery, CommandStatementUpdate, a path, or the bare text. */
-
-const NO_COLUMNS = encodeSchema(new Schema([]));
 
 function transactionOf(query: Query): ExecuteOptions {
   const id = query.transaction_id;

@@ -16,6 +16,8 @@ export class Slot {
   isInTransaction = false;
   /** Kept for one transaction; other statements of the session go elsewhere. */
   isReserved = false;
+  /** Up to which of the session's settings the connection has them. */
+  settingsVersion = 0;
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #occupant: Occupant | undefined;
@@ -30,14 +32,17 @@ export class Slot {
 
   /** Runs `body` alone on the connection, after the statements before it; a live result is spooled first. */
   exclusive<T>(body: () => Promise<T>): Promise<T> {
+    return this.inTurn(async () => {
+      if (this.#occupant?.isLive) await this.#occupant.spool();
+      return await body();
+    });
+  }
+
+  /** Runs `body`, which runs no statement, after the statements before it; a live result stays as it is. */
+  inTurn<T>(body: () => Promise<T>): Promise<T> {
     this.#waiting++;
-    const turn = this.#tail.then(async () => {
-      try {
-        if (this.#occupant?.isLive) await this.#occupant.spool();
-        return await body();
-      } finally {
-        this.#waiting--;
-      }
+    const turn = this.#tail.then(body).finally(() => {
+      this.#waiting--;
     });
     this.#tail = turn.catch(() => undefined);
     return turn;

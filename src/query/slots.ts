@@ -1,6 +1,8 @@
 import type { Connection } from "../duck/database.ts";
 import { EiderError } from "../errors.ts";
+import { Settings } from "./session-settings.ts";
 import { Slot } from "./slot.ts";
+import type { Piece } from "./tokens.ts";
 
 /** Connections that one session may hold at once. */
 export const MAX_SLOTS = 16;
@@ -12,7 +14,7 @@ export const MAX_SLOTS = 16;
 export class Slots implements AsyncDisposable {
   readonly #connect: () => Promise<Connection>;
   readonly #slots: Slot[] = [];
-  readonly #settings: string[] = [];
+  readonly #settings = new Settings();
   /** True once the session has state that siblings cannot repeat: from then on all statements run at home. */
   isPinned = false;
 
@@ -38,7 +40,6 @@ export class Slots implements AsyncDisposable {
     const home = new Slot(await this.#connect());
     this.#slots.splice(0, this.#slots.length, home);
     this.isPinned = false;
-    for (const sql of this.#settings) await home.connection.run(sql);
   }
 
   /** A slot for a statement outside of transactions. */
@@ -56,15 +57,19 @@ export class Slots implements AsyncDisposable {
     }
     const slot = new Slot(await this.#connect());
     this.#slots.push(slot);
-    for (const sql of this.#settings) await slot.connection.run(sql);
     return slot;
+  }
+
+  /** Repeats on the slot what was set elsewhere since its last statement. To be called in the slot's turn. */
+  async catchUp(slot: Slot): Promise<void> {
+    slot.settingsVersion = await this.#settings.apply(slot.connection, slot.settingsVersion);
   }
 
   /** A connection with the session's settings that is no slot: the caller's, who closes it. */
   async detached(): Promise<Connection> {
     const connection = await this.#connect();
     try {
-      for (const sql of this.#settings) await connection.run(sql);
+      await this.#settings.apply(connection, 0);
       return connection;
     } catch (error) {
       connection.close();
@@ -72,12 +77,9 @@ export class Slots implements AsyncDisposable {
     }
   }
 
-  /** Repeats a setting (SET, USE) of the session on the siblings, present and future. */
-  async remember(sql: string, ranOn: Slot): Promise<void> {
-    this.#settings.push(sql);
-    for (const slot of this.#slots) {
-      if (slot !== ranOn) await slot.exclusive(() => slot.connection.run(sql));
-    }
+  /** Keeps a setting (SET, USE) that has been made on one slot, for the others, present and future. */
+  remember(piece: Piece, ranOn: Slot): void {
+    ranOn.settingsVersion = this.#settings.add(piece);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

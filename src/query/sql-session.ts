@@ -30,7 +30,10 @@ export class Transaction {
     slot.isReserved = true;
     this.#slot = slot;
     try {
-      await slot.exclusive(() => slot.connection.run("BEGIN TRANSACTION"));
+      await slot.exclusive(async () => {
+        await slots.catchUp(slot);
+        await slot.connection.run("BEGIN TRANSACTION");
+      });
     } catch (error) {
       slot.isReserved = false;
       this.#slot = undefined;
@@ -137,14 +140,20 @@ export class SqlSession implements AsyncDisposable {
   async onSlot<T>(transaction: Transaction | undefined, body: (slot: Slot) => Promise<T>): Promise<T> {
     await this.slots.revive();
     const slot = transaction ? await transaction.begin(this.slots) : await this.slots.pick();
-    return slot.exclusive(() => body(slot));
+    return slot.exclusive(async () => {
+      await this.slots.catchUp(slot);
+      return body(slot);
+    });
   }
 
   /** Runs `body` on the home slot, beside any transaction. */
   async onHome<T>(body: (slot: Slot) => Promise<T>): Promise<T> {
     await this.slots.revive();
     const { home } = this.slots;
-    return home.exclusive(() => body(home));
+    return home.exclusive(async () => {
+      await this.slots.catchUp(home);
+      return body(home);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,14 +12,14 @@ import type {
 } from "../flight/backend.ts";
 import { whileDefining } from "../ingest/definitions.ts";
 import { combineSets, type Round } from "../query/many-rows.ts";
-import { ResultStream } from "../query/result-stream.ts";
+import { ResultStream, type StreamEnd } from "../query/result-stream.ts";
 import { resultSchema } from "../query/schema-memo.ts";
 import { interruptible, type Slot, throwIfAborted } from "../query/slot.ts";
 import { type ParameterSet, parameterSets, Statement } from "../query/statement.ts";
 import type { Piece } from "../query/tokens.ts";
 import type { SessionContext } from "./context.ts";
 import { flushNamed, waitForReads } from "./read-barrier.ts";
-import { concatenate } from "./row-streams.ts";
+import { ConcatenatedRows } from "./row-streams.ts";
 import { refuseUnstorableColumns, runTransactionStatement } from "./statement-effects.ts";
 
 const { StatementType } = duckdb;
@@ -47,15 +47,16 @@ export class EngineStatement implements Prepared {
   readonly info: StatementInfo;
   readonly #context: SessionContext;
   readonly #piece: Piece;
-  #statement: Statement;
-  #slot: Slot;
+  /** The statement on each connection that has run it: it belongs to one, and may run on several at the same time. */
+  readonly #statements = new Map<Slot, Statement>();
+  readonly #type: number;
 
   private constructor(context: SessionContext, piece: Piece, slot: Slot, statement: Statement) {
     const columns = statement.isUpdate ? undefined : statement.columns;
     this.#context = context;
     this.#piece = piece;
-    this.#slot = slot;
-    this.#statement = statement;
+    this.#type = statement.type;
+    this.#statements.set(slot, statement);
     this.info = {
       schema: columns && resultSchema(columns, context.resultTypes),
       parameterSchema: statement.parameterCount === 0 ? NO_PARAMETERS : encodeSchema(statement.parameterSchema),
@@ -80,26 +81,24 @@ export class EngineStatement implements Prepared {
     const { sql, services } = this.#context;
     const end = services.queries.started();
     try {
-      if (this.#statement.type === StatementType.TRANSACTION) {
+      if (this.#type === StatementType.TRANSACTION) {
         await runTransactionStatement(this.#context, this.#piece);
         end("ok");
         return { kind: "count", count: 0 };
       }
       const sets = parameters ? parameterSets(parameters).sets : [[]];
-      if (DEFINES.has(this.#statement.type)) await flushNamed(services, this.#piece.tokens);
+      if (DEFINES.has(this.#type)) await flushNamed(services, this.#piece.tokens);
       else await waitForReads(services, sql, this.#context.id, this.#context.consistency, this.#piece.tokens);
       const transaction = sql.transactionFor(options.transaction);
-      if (!KEEPS_TABLES.has(this.#statement.type)) transaction?.atEnd(async () => services.lake.invalidate());
+      if (!KEEPS_TABLES.has(this.#type)) transaction?.atEnd(async () => services.lake.invalidate());
       if (!this.info.isUpdate) {
-        const streams: RowStream[] = [];
-        for (const set of sets) {
-          streams.push(
-            await sql.onSlot(transaction, (slot) =>
-              interruptible(slot, options.signal, () => this.#stream(slot, set, end)),
+        const openers = sets.map(
+          (set, i) => () =>
+            sql.onSlot(transaction, (slot) =>
+              interruptible(slot, options.signal, () => this.#stream(slot, set, endOf(end, i === sets.length - 1))),
             ),
-          );
-        }
-        return { kind: "rows", rows: concatenate(streams) };
+        );
+        return { kind: "rows", rows: await ConcatenatedRows.open(openers, () => end("cancelled")) };
       }
       const update = () =>
         sql.onSlot(transaction, (slot) =>
@@ -113,32 +112,30 @@ export class EngineStatement implements Prepared {
       await services.lake.reopenAfter(error);
       throw error;
     } finally {
-      if (!KEEPS_TABLES.has(this.#statement.type)) services.lake.invalidate();
+      if (!KEEPS_TABLES.has(this.#type)) services.lake.invalidate();
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const statement = this.#statement;
-    await this.#slot.exclusive(async () => statement.close()).catch(() => undefined);
+    const closing = [...this.#statements].map(([slot, statement]) => slot.inTurn(async () => statement.close()));
+    this.#statements.clear();
+    await Promise.allSettled(closing);
   }
 
   /** Temporary objects are the session's own and concern nobody else. */
   get #definesTables(): boolean {
-    return DEFINES.has(this.#statement.type) && !isTemporary(this.#piece);
+    return DEFINES.has(this.#type) && !isTemporary(this.#piece);
   }
 
-  /** The statement on this slot's connection: a prepared statement belongs to one. */
   async #on(slot: Slot): Promise<Statement> {
-    if (slot !== this.#slot) {
-      const statement = await Statement.prepare(slot.connection, this.#piece.sql);
-      this.#statement.close();
-      this.#statement = statement;
-      this.#slot = slot;
-    }
-    return this.#statement;
+    const known = this.#statements.get(slot);
+    if (known) return known;
+    const statement = await Statement.prepare(slot.connection, this.#piece.sql);
+    this.#statements.set(slot, statement);
+    return statement;
   }
 
-  async #stream(slot: Slot, set: ParameterSet, onEnd: (end: "ok" | "error" | "cancelled") => void): Promise<RowStream> {
+  async #stream(slot: Slot, set: ParameterSet, onEnd: (end: StreamEnd) => void): Promise<RowStream> {
     const statement = await this.#on(slot);
     statement.bind(set);
     const stream = new ResultStream(slot, await statement.stream(), {
@@ -179,7 +176,7 @@ export class EngineStatement implements Prepared {
     if (statement.type === StatementType.VARIABLE_SET || statement.type === StatementType.PREPARE)
       sql.slots.isPinned = true;
     if (statement.type === StatementType.SET) {
-      await sql.slots.remember(this.#piece.sql, slot);
+      sql.slots.remember(this.#piece, slot);
       this.#context.forgetSchema();
     }
     return count;
@@ -199,6 +196,11 @@ export class EngineStatement implements Prepared {
     }
   }
 }
+
+/** The statement has ended when its last result has, or one of them badly. */
+const endOf = (end: (result: StreamEnd) => void, isLast: boolean) => (result: StreamEnd) => {
+  if (isLast || result !== "ok") end(result);
+};
 
 const isTemporary = (piece: Piece) =>
   piece.tokens

@@ -174,9 +174,12 @@ export class ClientSession implements Session, SessionContext {
       { database, schema },
     );
     if (found.length === 0) throw new EiderError("not_found", `schema ${database}.${schema} does not exist`);
-    const sql = `USE ${qualifiedName(database, schema)}`;
-    await this.sql.onHome((slot) => slot.connection.run(sql));
-    await this.sql.slots.remember(sql, this.sql.slots.home);
+    const [use] = splitStatements(`USE ${qualifiedName(database, schema)}`);
+    if (!use) return;
+    await this.sql.onHome(async (slot) => {
+      await slot.connection.run(use.sql);
+      this.sql.slots.remember(use, slot);
+    });
     this.forgetSchema();
   }
 

@@ -7,19 +7,11 @@ import adbc_driver_flightsql.dbapi as flight_sql
 import adbc_driver_manager
 import pyarrow as pa
 
+from cases import raises
+
 
 def connect(server, **options):
     return flight_sql.connect(server["uri"], **options)
-
-
-def raises(error, call, *words):
-    try:
-        call()
-    except error as caught:
-        for word in words:
-            assert word in str(caught), f"{word!r} is not in {caught}"
-        return caught
-    raise AssertionError(f"no {error.__name__} was raised")
 
 
 def scalar(cursor, sql, *parameters):

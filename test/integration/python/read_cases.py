@@ -1,25 +1,15 @@
 """Results that end badly, are read slowly or not at all, and types that clients do not agree on."""
 
 import threading
-import urllib.request
 
 import adbc_driver_manager
 import pyarrow as pa
 import pyarrow.flight as flight
 
-from adbc_cases import connect, raises, scalar
-from cases import wait_until
+from adbc_cases import connect, scalar
+from cases import metric, raises, wait_until, wait_until_idle
 
 ENDLESS = "SELECT i, 'row number ' || i AS text FROM range(1000000000000) t(i)"
-
-
-def metric(server, name):
-    text = urllib.request.urlopen(f"{server['http']}/metrics").read().decode()
-    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
-
-
-def wait_until_idle(server):
-    wait_until(lambda: metric(server, "eider_queries_running") == 0, "no statement runs")
 
 
 def rows_of(client, sql, options=None):

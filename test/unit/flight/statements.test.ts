@@ -35,7 +35,8 @@ test("a statement without rows runs in GetFlightInfo, once, and has nothing to f
   const info = await client.query("INSERT INTO t VALUES (1), (2)");
   expect(info).toMatchObject({ total_records: "2" });
   expect(info.endpoint).toBeUndefined();
-  expect(info.schema?.length ?? 0).toBe(0);
+  // A schema without columns: ADBC takes none at all for a broken answer.
+  expect(decodeSchema(unwrapEncapsulated(info.schema ?? Buffer.alloc(0))).fields).toEqual([]);
   expect(rowsOf(await client.get(Buffer.from("SELECT count(*)::INT AS n FROM t")))).toEqual([{ n: 2 }]);
 });
 

@@ -1,0 +1,39 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { testCases } from "../support/python-cases.ts";
+import { REPO } from "../support/repo.ts";
+import { type RunningEider, startEider } from "../support/start-eider.ts";
+
+/** The versions of the driver: a list of packages each, but for the one in test/requirements.txt. */
+const VERSIONS = ["adbc-1.3.0", "adbc-1.7.0", "adbc-1.10.0", "adbc-1.13.0"];
+const IN_REQUIREMENTS = "adbc-1.13.0";
+
+async function packagesOf(name: string): Promise<string> {
+  const script = join(REPO, "scripts", "setup-python.mjs");
+  const { stdout } = await promisify(execFile)(process.execPath, [script, name]);
+  return stdout.trim();
+}
+
+let eider: RunningEider;
+
+beforeAll(async () => {
+  eider = await startEider();
+});
+
+afterAll(async () => {
+  await eider[Symbol.asyncDispose]();
+});
+
+describe.each(VERSIONS)("%s", (version) => {
+  testCases("test/drivers/python/adbc_versions.py", {
+    server: () => eider,
+    ...(version === IN_REQUIREMENTS ? {} : { packages: () => packagesOf(version) }),
+  });
+});
+
+test("the server is unharmed by all of it, and ends cleanly", async () => {
+  expect(await eider.stop("SIGTERM")).toEqual({ code: 0, signal: null });
+  expect(eider.logs).not.toMatch(/"level":"(error|fatal)"/);
+});
