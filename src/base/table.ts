@@ -5,6 +5,8 @@ export interface Column {
   readonly name: string;
   readonly type: string;
   readonly nullable: boolean;
+  /** DuckLake's id of the column within its table, which survives a rename; absent: not of a table in the lake. */
+  readonly id?: number | undefined;
   /** DuckDB SQL text of the default, as `duckdb_columns().column_default` gives it; absent: NULL. */
   readonly default?: string;
 }
@@ -12,6 +14,8 @@ export interface Column {
 /** What a target looks like: columns in table order, and the primary key's column names (empty: append-only table). */
 export interface TableShape {
   readonly target: Target;
+  /** The table's UUID in the catalog, which survives a rename; absent: not known to be in the lake. */
+  readonly id?: string | undefined;
   readonly columns: readonly Column[];
   readonly primaryKey: readonly string[];
 }

@@ -127,7 +127,7 @@ async function readSegment(path: string, settings: RecoverySettings): Promise<Re
     const rows = meta ? await file.countRows() : 0;
     isEmpty = rows === 0;
     if (!meta || isEmpty) return undefined;
-    const tokens = await file.readTokens(settings.cutoffMs);
+    const tokens = await file.readTokens(meta.id, settings.cutoffMs);
     const { target, firstSeq } = meta;
     const found = { id, target, tokens, lastSeq: firstSeq + rows - 1 };
     if (isKnown) return { ...found, segment: undefined };

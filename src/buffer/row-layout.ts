@@ -23,6 +23,7 @@ export function opColumnOf(columns: readonly Column[]): string {
 /** How a target's rows are stored in a segment: the table `rows`, and what its DuckDB instance needs for it. */
 export class RowLayout {
   readonly target: Target;
+  readonly id: string | undefined;
   readonly columns: readonly Column[];
   readonly primaryKey: readonly string[];
   /** Undefined for append-only tables. */
@@ -31,13 +32,24 @@ export class RowLayout {
 
   constructor(shape: TableShape) {
     this.target = shape.target;
+    this.id = shape.id;
     this.columns = shape.columns;
     this.primaryKey = shape.primaryKey;
     this.opColumn = shape.primaryKey.length > 0 ? opColumnOf(shape.columns) : undefined;
     this.#identity = JSON.stringify([
-      shape.columns.map((column) => [column.name, column.type, column.nullable]),
+      shape.id,
+      shape.columns.map((column) => [column.name, column.type, column.nullable, column.id]),
       shape.primaryKey,
     ]);
+  }
+
+  /** This layout for rows that were matched by name to the other one: they belong to that table and its columns. */
+  withIdsOf(other: RowLayout): RowLayout {
+    const columns = this.columns.map((column) => {
+      const id = other.columns.find((each) => each.name.toLowerCase() === column.name.toLowerCase())?.id;
+      return { ...column, id };
+    });
+    return new RowLayout({ target: this.target, id: other.id, columns, primaryKey: this.primaryKey });
   }
 
   sameAs(other: RowLayout): boolean {

@@ -18,6 +18,7 @@ const FORMAT_VERSION = 1;
 /** What a segment's `meta` row says: written in the transaction of its first rows, so that both exist or neither. */
 export interface SegmentMeta {
   readonly target: Target;
+  readonly id: string | undefined;
   readonly columns: readonly Column[];
   readonly primaryKey: readonly string[];
   readonly firstSeq: number;
@@ -26,6 +27,8 @@ export interface SegmentMeta {
 
 export interface TokenRow {
   readonly token: string;
+  /** The table that it was for: another one of the same name has not seen it. */
+  readonly tableId: string | undefined;
   readonly rows: number;
   readonly seq: number;
   readonly atMs: number;
@@ -69,19 +72,20 @@ export class SegmentFile implements AsyncDisposable {
     await this.connection.run(
       `CREATE TABLE ${SEGMENT}.main.rows (${layout.definition});
        CREATE TABLE ${SEGMENT}.main.meta (version INTEGER, target_schema VARCHAR, target_table VARCHAR, columns VARCHAR,
-         primary_key VARCHAR, first_seq BIGINT, opened_ms BIGINT);
+         primary_key VARCHAR, table_id VARCHAR, first_seq BIGINT, opened_ms BIGINT);
        CREATE TABLE ${SEGMENT}.main.tokens (token VARCHAR, rows BIGINT, seq BIGINT, at_ms BIGINT)`,
     );
     await syncFolder(dirname(this.path));
   }
 
   async insertMeta(layout: RowLayout, firstSeq: number, openedMs: number): Promise<void> {
-    await this.connection.run(`INSERT INTO ${SEGMENT}.main.meta VALUES ($1, $2, $3, $4, $5, $6, $7)`, [
+    await this.connection.run(`INSERT INTO ${SEGMENT}.main.meta VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, [
       FORMAT_VERSION,
       layout.target.schema,
       layout.target.table,
       JSON.stringify(layout.columns),
       JSON.stringify(layout.primaryKey),
+      layout.id ?? null,
       BigInt(firstSeq),
       BigInt(openedMs),
     ]);
@@ -103,6 +107,7 @@ export class SegmentFile implements AsyncDisposable {
     }
     return {
       target: { schema: String(row["target_schema"]), table: String(row["target_table"]) },
+      id: textOf(row["table_id"]),
       columns: JSON.parse(String(row["columns"])) as Column[],
       primaryKey: JSON.parse(String(row["primary_key"])) as string[],
       firstSeq: Number(row["first_seq"]),
@@ -128,12 +133,12 @@ export class SegmentFile implements AsyncDisposable {
     return this.#count(`SELECT count(*) AS n FROM ${SEGMENT}.main.rows WHERE ${quoteIdentifier(column)} IS NULL`);
   }
 
-  async readTokens(sinceMs: number): Promise<TokenRow[]> {
+  async readTokens(tableId: string | undefined, sinceMs: number): Promise<TokenRow[]> {
     const rows = await this.connection.rows(
       `SELECT token, rows, seq, at_ms FROM ${SEGMENT}.main.tokens WHERE at_ms >= $1 ORDER BY at_ms`,
       [BigInt(sinceMs)],
     );
-    return rows.map(tokenRow);
+    return rows.map((row) => tokenRow({ ...row, table_id: tableId }));
   }
 
   async setMemory(memoryMb: number): Promise<void> {
@@ -160,9 +165,14 @@ export class SegmentFile implements AsyncDisposable {
   }
 }
 
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
 export function tokenRow(row: Record<string, unknown>): TokenRow {
   return {
     token: String(row["token"]),
+    tableId: textOf(row["table_id"]),
     rows: Number(row["rows"]),
     seq: Number(row["seq"]),
     atMs: Number(row["at_ms"]),

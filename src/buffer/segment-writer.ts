@@ -37,7 +37,7 @@ export class SegmentWriter {
     }
   }
 
-  writeToken(row: TokenRow): void {
+  writeToken(row: Omit<TokenRow, "tableId">): void {
     this.#tokens ??= duckdb.appender_create_ext(this.#connection.handle, SEGMENT, "main", "tokens");
     duckdb.append_varchar(this.#tokens, row.token);
     duckdb.append_int64(this.#tokens, BigInt(row.rows));

@@ -151,6 +151,7 @@ export class Segment {
       id: this.id,
       path: this.path,
       target: this.layout.target,
+      tableId: this.layout.id,
       firstSeq,
       lastSeq: firstSeq + rows - 1,
       rows,

@@ -20,7 +20,7 @@ import type { WriteUnit } from "./write-unit.ts";
  * leaves a file without `meta`, which recovery deletes.
  */
 export class StagedFile {
-  readonly layout: RowLayout;
+  #layout: RowLayout;
   #path: string;
   readonly #memoryMb: number;
   readonly #failpoints: Failpoints;
@@ -31,7 +31,7 @@ export class StagedFile {
   #isHandedOver = false;
 
   private constructor(folder: string, layout: RowLayout, memoryMb: number, failpoints: Failpoints) {
-    this.layout = layout;
+    this.#layout = layout;
     this.#path = segmentPath(folder, newId());
     this.#memoryMb = Math.max(memoryMb, layout.memoryMb);
     this.#failpoints = failpoints;
@@ -54,6 +54,10 @@ export class StagedFile {
       await staged.discard();
       throw unitError(error);
     }
+  }
+
+  get layout(): RowLayout {
+    return this.#layout;
   }
 
   get path(): string {
@@ -84,8 +88,8 @@ export class StagedFile {
     }
   }
 
-  /** The table may have been changed, or made, since the stream began. */
-  async checkFits(layout: RowLayout): Promise<void> {
+  /** The table may have been changed, or made, since the stream began. Throws when the rows do not fit it. */
+  async fitTo(layout: RowLayout): Promise<void> {
     const table = targetName(layout.target);
     if (!layout.sameKeyAs(this.layout)) {
       throw new EiderError(
@@ -103,6 +107,7 @@ export class StagedFile {
         `column "${column.name}" of table ${table} is NOT NULL, but rows of the stream have no value for it; nothing was stored`,
       );
     }
+    this.#layout = this.#layout.withIdsOf(layout);
   }
 
   /** Durable as a segment of the buffer when this resolves; from here on the buffer's SealQueue owns the file. */

@@ -129,7 +129,7 @@ export class TableBuffer {
   /** Before sealed segments' files are removed: their tokens must outlive them. */
   async keepTokens(segments: readonly SealedSegment[]): Promise<void> {
     const kept = segments.filter((segment) => this.#withTokens.has(segment.id));
-    await this.#tokens.keep(kept.map((segment) => segment.path));
+    await this.#tokens.keep(kept);
     for (const segment of kept) this.#withTokens.delete(segment.id);
   }
 
@@ -158,11 +158,13 @@ export class TableBuffer {
   }
 
   async #beginPublish(staged: StagedFile, op: Op, token: string | undefined): Promise<{ done: Promise<void> }> {
-    await staged.checkFits(must(this.layout, "a buffer is ensured before it is written"));
+    const layout = must(this.layout, "a buffer is ensured before it is written");
+    await staged.fitTo(layout);
     this.#chain.rotate("ingest");
     const firstSeq = this.#chain.reserve(staged.rows);
     const { rows } = staged;
-    const row = token === undefined ? undefined : { token, rows, seq: firstSeq + rows - 1, atMs: Date.now() };
+    const row =
+      token === undefined ? undefined : { token, tableId: layout.id, rows, seq: firstSeq + rows - 1, atMs: Date.now() };
     const done = staged.commit(firstSeq, op, row);
     const isCommitted = done.then(
       () => {
@@ -233,7 +235,10 @@ export class TableBuffer {
     const outcomes = await open.write(group.map(({ unit }) => unit));
     for (const [index, { entry, unit }] of group.entries()) {
       const { stored, error } = outcomes[index] ?? {};
-      if (stored && unit.token !== undefined) this.#tokens.add({ token: unit.token, rows: unit.rows, ...stored });
+      if (stored && unit.token !== undefined) {
+        const { token, rows: count } = unit;
+        this.#tokens.add({ token, tableId: unit.plan.layout.id, rows: count, ...stored });
+      }
       if (stored && !error) entry.resolve({ rows: unit.rows, seq: stored.seq, duplicate: false });
       else entry.reject(error);
     }
@@ -242,7 +247,7 @@ export class TableBuffer {
 
   async #seen(token: string): Promise<TokenRow | undefined> {
     await this.#publishing.get(token);
-    return this.#tokens.find(token);
+    return this.#tokens.find(token, this.layout?.id);
   }
 }
 

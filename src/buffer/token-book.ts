@@ -3,6 +3,7 @@ import type { Connection } from "../duck/database.ts";
 import { diskBytesOf, removeDatabase, syncFolder, tempFolderOf, tokensPath } from "./buffer-folder.ts";
 import { withInstance } from "./instance.ts";
 import { type TokenRow, tokenRow } from "./segment-file.ts";
+import type { SealedSegment } from "./types.ts";
 
 const STORE_MEMORY_MB = 32;
 
@@ -40,9 +41,9 @@ export class TokenBook {
     return seq;
   }
 
-  find(token: string): TokenRow | undefined {
+  find(token: string, tableId: string | undefined): TokenRow | undefined {
     const row = this.#seen.get(token);
-    return row && row.atMs >= this.cutoffMs ? row : undefined;
+    return row && row.tableId === tableId && row.atMs >= this.cutoffMs ? row : undefined;
   }
 
   add(row: TokenRow): void {
@@ -64,7 +65,7 @@ export class TokenBook {
     const path = tokensPath(this.#folder);
     if (!existsSync(path)) return;
     const rows = await this.#onStore(async (connection) =>
-      connection.rows("SELECT token, rows, seq, at_ms FROM store.tokens WHERE at_ms >= $1 ORDER BY at_ms", [
+      connection.rows("SELECT token, table_id, rows, seq, at_ms FROM store.tokens WHERE at_ms >= $1 ORDER BY at_ms", [
         BigInt(this.cutoffMs),
       ]),
     );
@@ -75,16 +76,17 @@ export class TokenBook {
   }
 
   /** Copies the tokens of closed segment files into `tokens.duckdb`, durably, and drops the expired ones there. */
-  async keep(segments: readonly string[]): Promise<void> {
+  async keep(segments: readonly SealedSegment[]): Promise<void> {
     if (segments.length === 0) return;
     await this.#onStore(async (connection, attach) => {
       const cutoff = BigInt(this.cutoffMs);
-      for (const path of segments) {
+      for (const { path, tableId } of segments) {
         await attach(path, async () => {
+          // Those that a crash left here before, and those of a dropped table of the same name.
+          await connection.run("DELETE FROM store.tokens WHERE token IN (SELECT token FROM kept.tokens)");
           await connection.run(
-            `INSERT INTO store.tokens SELECT token, rows, seq, at_ms FROM kept.tokens
-               WHERE at_ms >= $1 AND token NOT IN (SELECT token FROM store.tokens)`,
-            [cutoff],
+            "INSERT INTO store.tokens SELECT token, $1, rows, seq, at_ms FROM kept.tokens WHERE at_ms >= $2",
+            [tableId ?? null, cutoff],
           );
         });
       }
@@ -105,7 +107,7 @@ export class TokenBook {
     return withInstance(settings, async (database, connection) => {
       await database.attachFile(connection, path, "store");
       await connection.run(
-        "CREATE TABLE IF NOT EXISTS store.tokens (token VARCHAR, rows BIGINT, seq BIGINT, at_ms BIGINT)",
+        "CREATE TABLE IF NOT EXISTS store.tokens (token VARCHAR, table_id VARCHAR, rows BIGINT, seq BIGINT, at_ms BIGINT)",
       );
       const result = await body(connection, async (segment, inside) => {
         await database.attachFile(connection, segment, "kept", "READ_ONLY");

@@ -19,6 +19,8 @@ export interface SealedSegment {
   readonly id: string;
   readonly path: string;
   readonly target: Target;
+  /** Of the table that the rows were written for; undefined when it was not known. */
+  readonly tableId?: string | undefined;
   readonly firstSeq: number;
   readonly lastSeq: number;
   readonly rows: number;

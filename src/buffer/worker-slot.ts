@@ -100,8 +100,8 @@ export class WorkerSlot {
     this.#link = this.#spawn();
     // In front of all other calls; they are answered once the thread has recovered its folders.
     for (const { shape, watermark } of this.#options.ensured()) {
-      const { target, columns, primaryKey } = shape;
-      this.#link.call("ensure", { shape: { target, columns, primaryKey }, watermark }).catch((error) => {
+      const { target, id, columns, primaryKey } = shape;
+      this.#link.call("ensure", { shape: { target, id, columns, primaryKey }, watermark }).catch((error) => {
         this.#options.log.error({ error: messageOf(error) }, "a buffer could not be made ready again");
       });
     }

@@ -80,7 +80,8 @@ function split<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
 }
 
 /**
- * The segments that go together next: the first ones that are keyed alike, as a winners' file knows one key. At least
+ * The segments that go together next: the first ones that are for one table and keyed alike, as a winners' file knows
+ * one key. At least
  * one, else within the limits of a batch.
  */
 export function takeBatch(waiting: readonly SealedSegment[]): SealedSegment[] {
@@ -92,7 +93,7 @@ export function takeBatch(waiting: readonly SealedSegment[]): SealedSegment[] {
     bytes += segment.bytes;
     const first = taken[0];
     if (first && (rows > BATCH_ROWS_LIMIT || bytes > BATCH_BYTES_LIMIT)) break;
-    if (first && !sameNames(first.primaryKey, segment.primaryKey)) break;
+    if (first && (first.tableId !== segment.tableId || !sameNames(first.primaryKey, segment.primaryKey))) break;
     taken.push(segment);
   }
   return taken;

@@ -191,7 +191,7 @@ export class FlushRun {
 
   async #detail(part: FlushPart): Promise<TableDetail | undefined> {
     try {
-      return await this.#services.tables.detail(part.target);
+      return await this.#services.tables.follow(part.target, part.segments[0]?.tableId);
     } catch (error) {
       throw blame(part, error);
     }

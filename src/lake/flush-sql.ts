@@ -1,4 +1,4 @@
-import type { TableShape } from "../base/table.ts";
+import type { Column, TableShape } from "../base/table.ts";
 import { targetName } from "../base/target.ts";
 import { opColumnOf } from "../buffer/row-layout.ts";
 import { OPS, type SealedSegment } from "../buffer/types.ts";
@@ -35,7 +35,7 @@ export function flushStatements(
   segments: readonly AttachedSegment[],
   winners: string | undefined,
 ): FlushStatements {
-  const written = segments[0]?.segment.primaryKey ?? [];
+  const written = writtenKey(shape, segments[0]?.segment);
   const isRekeyed = shape.primaryKey.length > 0 && !sameNames(written, shape.primaryKey);
   const key = isRekeyed ? shape.primaryKey : written;
   return {
@@ -73,7 +73,7 @@ function insertStatements(
 ): string[] {
   const groups = new Map<string, AttachedSegment[]>();
   for (const attached of segments) {
-    const signature = attached.segment.columns.map((column) => column.name.toLowerCase()).join("\u0000");
+    const signature = JSON.stringify(expressions(shape, attached.segment).names);
     groups.set(signature, [...(groups.get(signature) ?? []), attached]);
   }
   return [...groups.values()].map((group) => {
@@ -114,7 +114,7 @@ function expressions(shape: TableShape, segment: SealedSegment | undefined): { n
   const names: string[] = [];
   const values: string[] = [];
   for (const column of segment?.columns ?? []) {
-    const lakeColumn = findColumn(shape, column.name);
+    const lakeColumn = lakeColumnOf(shape, segment, column);
     if (!lakeColumn) continue;
     names.push(lakeColumn.name);
     values.push(castTo(column.name, column.type, lakeColumn.type));
@@ -130,12 +130,13 @@ function expressions(shape: TableShape, segment: SealedSegment | undefined): { n
 }
 
 function keyExpression(shape: TableShape, segment: SealedSegment, name: string): string {
-  const lakeColumn = findColumn(shape, name);
-  const column = segment.columns.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
-  if (lakeColumn && column) return castTo(column.name, column.type, lakeColumn.type);
+  for (const column of segment.columns) {
+    const lakeColumn = lakeColumnOf(shape, segment, column);
+    if (lakeColumn && sameNames([lakeColumn.name], [name])) return castTo(column.name, column.type, lakeColumn.type);
+  }
   throw new EiderError(
     "schema_mismatch",
-    `primary key column ${name} is missing in ${column ? `table ${targetName(shape.target)}` : "the buffered rows"}`,
+    `primary key column ${name} of table ${targetName(shape.target)} is not in its buffered rows`,
   );
 }
 
@@ -143,8 +144,21 @@ function castTo(name: string, from: string, to: string): string {
   return from === to ? quoteIdentifier(name) : `CAST(${quoteIdentifier(name)} AS ${to})`;
 }
 
-function findColumn(shape: TableShape, name: string) {
-  return shape.columns.find((column) => column.name.toLowerCase() === name.toLowerCase());
+/**
+ * What a buffered column is in the table now: by its id, so that values follow a column that was renamed while they waited
+ * and never go to another of its name; by name when the rows were written for a table that is gone, or before it was made.
+ */
+function lakeColumnOf(shape: TableShape, segment: SealedSegment | undefined, column: Column): Column | undefined {
+  const isById = shape.id !== undefined && segment?.tableId === shape.id && column.id !== undefined;
+  return shape.columns.find(({ id, name }) => (isById ? id === column.id : sameNames([name], [column.name])));
+}
+
+/** The key that the rows were written by, in the table's present names. */
+function writtenKey(shape: TableShape, segment: SealedSegment | undefined): readonly string[] {
+  return (segment?.primaryKey ?? []).map((name) => {
+    const column = segment?.columns.find((candidate) => sameNames([candidate.name], [name]));
+    return (column && lakeColumnOf(shape, segment, column)?.name) ?? name;
+  });
 }
 
 export function sameNames(left: readonly string[], right: readonly string[]): boolean {

@@ -17,7 +17,7 @@ export interface TableDetail {
 }
 
 const IDENTITY = `
-  SELECT s.schema_name, t.table_name, t.table_uuid::VARCHAR AS uuid, tag.value AS comment,
+  SELECT s.schema_name, t.table_id, t.table_name, t.table_uuid::VARCHAR AS uuid, tag.value AS comment,
          s.path AS schema_path, s.path_is_relative AS schema_relative, t.path, t.path_is_relative AS relative
     FROM ${METADATA}.ducklake_table t
     JOIN ${METADATA}.ducklake_schema s USING (schema_id)
@@ -40,8 +40,10 @@ export async function readDetail(
   if (!row) return undefined;
   const stored: Target = { schema: String(row["schema_name"]), table: String(row["table_name"]) };
   const described = await connection.rows(`DESCRIBE ${lakeTable(stored)}`);
+  const ids = await columnIds(connection, row["table_id"]);
   const columns = described.map((column) => ({
     name: String(column["column_name"]),
+    id: ids.get(String(column["column_name"])),
     type: String(column["column_type"]),
     nullable: column["null"] === "YES",
   }));
@@ -53,6 +55,7 @@ export async function readDetail(
   return {
     shape: {
       target: stored,
+      id: uuid,
       // DuckLake can SET NOT NULL only on a table with rows, so a key set later does not show in the lake's own schema.
       columns: columns.map((column) => (inKey.has(column.name) ? { ...column, nullable: false } : column)),
       primaryKey,
@@ -61,6 +64,26 @@ export async function readDetail(
     comment,
     folder: dataPath === undefined ? undefined : folderOf(dataPath, row),
   };
+}
+
+async function columnIds(connection: Connection, tableId: unknown): Promise<ReadonlyMap<string, number>> {
+  const rows = await connection.rows(
+    `SELECT column_name AS name, column_id AS id FROM ${METADATA}.ducklake_column
+      WHERE table_id = $1 AND end_snapshot IS NULL AND parent_column IS NULL`,
+    [tableId as bigint],
+  );
+  return new Map(rows.map((row) => [String(row["name"]), Number(row["id"])]));
+}
+
+/** The name that the table of this uuid has now; undefined when it was dropped. */
+export async function findById(connection: Connection, uuid: string): Promise<Target | undefined> {
+  const [row] = await connection.rows(
+    `SELECT s.schema_name AS schema, t.table_name AS table FROM ${METADATA}.ducklake_table t
+       JOIN ${METADATA}.ducklake_schema s USING (schema_id)
+      WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL AND t.table_uuid::VARCHAR = $1`,
+    [uuid],
+  );
+  return row && { schema: String(row["schema"]), table: String(row["table"]) };
 }
 
 function folderOf(dataPath: string, row: Record<string, unknown>): string {

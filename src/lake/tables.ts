@@ -9,7 +9,7 @@ import { sameNames } from "./flush-sql.ts";
 import { keyComment } from "./keys.ts";
 import { SchemaVersion } from "./schema-version.ts";
 import { stateTable } from "./state.ts";
-import { mirroredKey, readDetail, refuseRowid, type TableDetail } from "./table-detail.ts";
+import { findById, mirroredKey, readDetail, refuseRowid, type TableDetail } from "./table-detail.ts";
 import { retryConflicts, type Turn } from "./turn.ts";
 import type { Log } from "./types.ts";
 
@@ -67,6 +67,17 @@ export class Tables {
       // Where tables are made all the time the version never rests; it is most likely not this table's that changed.
       if (isSame || attempt >= DESCRIBE_ATTEMPTS) return detail;
     }
+  }
+
+  /**
+   * The table that rows were written for: that of the id, whatever its name is by now. When it was dropped, or the id is
+   * not known, the one that has its name.
+   */
+  async follow(target: Target, id: string | undefined): Promise<TableDetail | undefined> {
+    const named = await this.detail(target);
+    if (id === undefined || named?.uuid === id) return named;
+    const renamed = await this.#use((connection) => findById(connection, id));
+    return (renamed && (await this.detail(renamed))) ?? named;
   }
 
   async #read(target: Target): Promise<TableDetail | undefined> {

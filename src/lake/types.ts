@@ -4,7 +4,7 @@ import type { Connection } from "../duck/database.ts";
 import type { EiderError } from "../errors.ts";
 
 /**
- * One table's part of a flush: its waiting segments in order, all keyed alike, and the winners among their rows. The
+ * One table's part of a flush: its waiting segments in order, all for the same table and keyed alike, and the winners among their rows. The
  * table's present shape is read in the transaction itself.
  */
 export interface FlushPart {

@@ -3,6 +3,7 @@
 import json
 import urllib.request
 
+import adbc_driver_flightsql.dbapi as flight_sql
 import pyarrow as pa
 import pyarrow.flight as flight
 
@@ -211,3 +212,55 @@ def case_a_table_changes_under_an_open_stream(server):
     flush(connection, "changing")
     assert query(connection, "SELECT * FROM changing").num_rows == 1
     writer.close()
+
+
+def case_rows_follow_what_is_renamed_while_they_wait(server):
+    """A transaction changes the table, rows come in for what it was, and only then it commits."""
+    connection = client(server)
+    with flight_sql.connect(server["uri"]) as changing, changing.cursor() as cursor:
+        query(connection, "CREATE TABLE renamed_column (id BIGINT, v VARCHAR)")
+        cursor.execute("ALTER TABLE renamed_column RENAME v TO w")
+        put(connection, ["renamed_column"], [batch(id=[1], v=["a"])])
+        changing.commit()
+        flush(connection, "renamed_column")
+        assert query(connection, "SELECT * FROM renamed_column").to_pylist() == [{"id": 1, "w": "a"}]
+
+        query(connection, "CREATE TABLE renamed_key (id BIGINT PRIMARY KEY, v VARCHAR)")
+        put(connection, ["renamed_key"], [batch(id=[1], v=["a"])])
+        cursor.execute("ALTER TABLE renamed_key RENAME id TO key")
+        put(connection, ["renamed_key"], [batch(id=[1, 2], v=["b", "c"])])
+        changing.commit()
+        query(connection, "CALL eider_set_primary_key('renamed_key', ['key'])")
+        flush(connection, "renamed_key")
+        assert query(connection, "SELECT * FROM renamed_key ORDER BY key").to_pylist() == [{"key": 1, "v": "b"}, {"key": 2, "v": "c"}]
+
+        query(connection, "CREATE TABLE other_column (id BIGINT, v VARCHAR)")
+        cursor.execute("ALTER TABLE other_column DROP COLUMN v")
+        cursor.execute("ALTER TABLE other_column ADD COLUMN v INTEGER")
+        put(connection, ["other_column"], [batch(id=[1], v=["no number"])])
+        changing.commit()
+        put(connection, ["other_column"], [batch(id=[2], v=pa.array([7], pa.int32()))])
+        flush(connection, "other_column")
+        assert query(connection, "SELECT * FROM other_column ORDER BY id").to_pylist() == [{"id": 1, "v": None}, {"id": 2, "v": 7}]
+
+        query(connection, "CREATE TABLE renamed_table (id BIGINT)")
+        cursor.execute("ALTER TABLE renamed_table RENAME TO new_name")
+        put(connection, ["renamed_table"], [batch(id=[1])])
+        changing.commit()
+        query(connection, "CREATE TABLE renamed_table (text VARCHAR)")
+        put(connection, ["renamed_table"], [batch(text=["x"])])
+        flush(connection, "renamed_table")
+        assert query(connection, "SELECT * FROM new_name").to_pylist() == [{"id": 1}]
+        assert query(connection, "SELECT * FROM renamed_table").to_pylist() == [{"text": "x"}]
+
+
+def case_a_new_table_has_seen_no_token(server):
+    connection = client(server)
+    token = [{"token": "first"}]
+    for _ in range(2):
+        query(connection, "CREATE OR REPLACE TABLE token_table (id BIGINT)")
+        put(connection, ["token_table"], [batch(id=[1])], token)
+        flush(connection, "token_table")
+        put(connection, ["token_table"], [batch(id=[1])], token)
+        flush(connection, "token_table")
+        assert query(connection, "SELECT * FROM token_table").num_rows == 1

@@ -122,3 +122,31 @@ test("tokens of one table mean nothing to another", async () => {
   expect(await stream.append(twoRows(), { token: "a" })).toEqual(FIRST);
   expect(await elsewhere.append(twoRows(), { token: "a" })).toEqual(FIRST);
 });
+
+test("a table that was dropped and made anew has seen no token, before and after a removal and a restart", async () => {
+  const [old, made] = [
+    { ...EVENTS, id: "old" },
+    { ...EVENTS, id: "made" },
+  ];
+  const t = await open();
+  const put = async (store: TestStore["store"], shape: typeof old) => {
+    await store.ensureBuffer(shape, 0);
+    const stream = await store.appendToBuffer(shape.target, wireOf(eventsOf([1])).schema, "s");
+    return (await stream.append(twoRows(), { token: "a" }))?.duplicate;
+  };
+  expect([await put(t.store, old), await put(t.store, old)]).toEqual([false, true]);
+  expect([await put(t.store, made), await put(t.store, made)]).toEqual([false, true]);
+  await t.store.seal(EVENTS.target, "command");
+  const sealed = t.store.sealed(EVENTS.target);
+  expect(sealed.map(({ tableId }) => tableId)).toEqual(["old", "made"]);
+  await t.store.remove(sealed, undefined);
+
+  const second = await t.reopen();
+  opened.push(second);
+  expect(await put(second.store, made)).toBe(true);
+  expect(await put(second.store, { ...EVENTS, id: "third" })).toBe(false);
+  const third = await second.reopen();
+  opened.push(third);
+  expect(third.store.recovered.map(({ tableId }) => tableId)).toEqual(["third"]);
+  expect(await put(third.store, { ...EVENTS, id: "third" })).toBe(true);
+});
