@@ -1,5 +1,5 @@
 import duckdb from "@duckdb/node-bindings";
-import type { Field } from "apache-arrow";
+import { DataType, type Field } from "apache-arrow";
 import { must } from "../base/assert.ts";
 import { type ColumnView, isNull } from "./column-view.ts";
 import { logicalTypeOf } from "./logical-type.ts";
@@ -52,32 +52,42 @@ function decimalAt(data: DataView, at: number, type: duckdb.LogicalType): duckdb
   return { width, scale, value: (data.getBigInt64(at + 8, true) << 64n) | data.getBigUint64(at, true) };
 }
 
-const types = new WeakMap<Field, duckdb.LogicalType>();
+interface CellType {
+  readonly type: duckdb.LogicalType;
+  readonly none: duckdb.Value;
+}
 
-/** One cell as a DuckDB value, for a statement's parameter: of the type that `duckTypeOf` gives the field, or NULL. */
-export function cellValue(column: ColumnView, field: Field, row: number): duckdb.Value {
-  let type = types.get(field);
-  if (!type) {
-    type = logicalTypeOf(duckTypeOf(field));
-    types.set(field, type);
-  }
-  return valueAt(column, type, row);
+const types = new WeakMap<Field, CellType>();
+
+function cellTypeOf(field: Field): CellType {
+  const known = types.get(field);
+  if (known) return known;
+  const type = logicalTypeOf(duckTypeOf(field));
+  const cellType = { type, none: DataType.isNull(field.type) ? duckdb.create_null_value() : nullOf(type) };
+  types.set(field, cellType);
+  return cellType;
+}
+
+/** DuckDB's API makes only untyped NULLs, but gives a type to a list's elements. JSON's is VARCHAR, as its values bind. */
+function nullOf(aliased: duckdb.LogicalType): duckdb.Value {
+  const isAlias = duckdb.logical_type_get_alias(aliased) !== null;
+  const type = isAlias ? duckdb.create_logical_type(duckdb.get_type_id(aliased)) : aliased;
+  return duckdb.get_list_child(duckdb.create_list_value(type, [duckdb.create_null_value()]), 0);
 }
 
 /**
- * NULL of a type: DuckDB's API makes only untyped ones, and the result of `SELECT ?` would have another type for a
- * parameter set with a NULL than for the others. A list's elements are cast to its element type.
+ * One cell as a DuckDB value, for a statement's parameter: of the type that `duckTypeOf` gives the field. A NULL has that
+ * type, too: `SELECT ?` must answer with the same schema for every row that is bound. Arrow's null type is DuckDB's NULL.
  */
-function nullOf(type: duckdb.LogicalType, id: duckdb.Type): duckdb.Value {
-  const untyped = duckdb.create_null_value();
-  if (id === Type.SQLNULL) return untyped;
-  return duckdb.get_list_child(duckdb.create_list_value(type, [untyped]), 0);
+export function cellValue(column: ColumnView, field: Field, row: number): duckdb.Value {
+  const { type, none } = cellTypeOf(field);
+  return isNull(column, row) ? none : valueAt(column, type, row);
 }
 
 function valueAt(column: ColumnView, type: duckdb.LogicalType, row: number): duckdb.Value {
-  const id = duckdb.get_type_id(type);
-  if (isNull(column, row)) return nullOf(type, id);
+  if (isNull(column, row)) return duckdb.create_null_value();
   const { data, offsets, children } = column;
+  const id = duckdb.get_type_id(type);
   if (column.kind === "bits") return duckdb.create_bool((((data[row >> 3] ?? 0) >> (row & 7)) & 1) === 1);
   if (column.kind === "bytes") {
     const bytes = data.subarray(offsets[row], offsets[row + 1]);

@@ -1,0 +1,331 @@
+package drivers
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow-adbc/go/adbc"
+	"github.com/apache/arrow-adbc/go/adbc/driver/flightsql"
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/flight"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+)
+
+// What ADBC's suites do not ask, as Go programs use it.
+
+var background = context.Background()
+
+var idSchema = arrow.NewSchema([]arrow.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int64, Nullable: true}}, nil)
+
+func TestIngestModes(t *testing.T) {
+	connection := open(t, nil)
+	for _, step := range []struct {
+		mode string
+		ids  string
+		all  string
+	}{
+		{adbc.OptionValueIngestModeReplace, `[{"id":1},{"id":null}]`, `[{"id":1},{"id":null}]`},
+		{adbc.OptionValueIngestModeAppend, `[{"id":2}]`, `[{"id":1},{"id":2},{"id":null}]`},
+		{adbc.OptionValueIngestModeCreateAppend, `[{"id":3}]`, `[{"id":1},{"id":2},{"id":3},{"id":null}]`},
+		{adbc.OptionValueIngestModeReplace, `[{"id":4}]`, `[{"id":4}]`},
+	} {
+		t.Run(step.mode, func(t *testing.T) {
+			require.NoError(t, ingest(newStatement(t, connection), "modes", step.mode, rowsOf(t, idSchema, step.ids)))
+			requireRows(t, connection, "SELECT id FROM modes ORDER BY id", step.all)
+		})
+	}
+}
+
+func TestIngestErrors(t *testing.T) {
+	connection := open(t, nil)
+	update(t, connection, "DROP TABLE IF EXISTS errors")
+	rows := rowsOf(t, idSchema, `[{"id":1}]`)
+	other := rowsOf(t, arrow.NewSchema([]arrow.Field{{Name: "name", Type: arrow.BinaryTypes.String}}, nil), `[{"name":"a"}]`)
+	try := func(mode string, rows arrow.RecordBatch) error {
+		return ingest(newStatement(t, connection), "errors", mode, rows)
+	}
+	requireStatus(t, try(adbc.OptionValueIngestModeAppend, rows), adbc.StatusNotFound)
+	require.NoError(t, try(adbc.OptionValueIngestModeCreate, rows))
+	requireStatus(t, try(adbc.OptionValueIngestModeCreate, rows), adbc.StatusAlreadyExists)
+	requireStatus(t, try(adbc.OptionValueIngestModeAppend, other), adbc.StatusAlreadyExists)
+	requireStatus(t, try(adbc.OptionValueIngestModeCreateAppend, other), adbc.StatusAlreadyExists)
+	requireRows(t, connection, "SELECT id FROM errors", `[{"id":1}]`)
+}
+
+func TestTemporaryIngest(t *testing.T) {
+	connection := open(t, nil)
+	statement := newStatement(t, connection)
+	require.NoError(t, statement.SetOption(adbc.OptionValueIngestTemporary, adbc.OptionValueEnabled))
+	require.NoError(t, ingest(statement, "passing", adbc.OptionValueIngestModeCreate, rowsOf(t, idSchema, `[{"id":1}]`)))
+	requireRows(t, connection, "SELECT id FROM passing", `[{"id":1}]`)
+	_, _, err := statementOf(t, open(t, nil), "SELECT id FROM passing").ExecuteQuery(background)
+	requireStatus(t, err, adbc.StatusNotFound)
+}
+
+func TestTransactions(t *testing.T) {
+	connection := open(t, nil)
+	update(t, connection, "CREATE OR REPLACE TABLE ledger (id BIGINT)")
+	options := connection.(adbc.PostInitOptions)
+	require.NoError(t, options.SetOption(adbc.OptionKeyAutoCommit, adbc.OptionValueDisabled))
+	insert := statementOf(t, connection, "INSERT INTO ledger VALUES (?)")
+	require.NoError(t, insert.Prepare(background))
+	run := func(id string) {
+		require.NoError(t, insert.Bind(background, rowsOf(t, idSchema, `[{"id":`+id+`}]`)))
+		count, err := insert.ExecuteUpdate(background)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, count)
+	}
+	run("1")
+	require.NoError(t, connection.Commit(background))
+	// The statement was prepared in a transaction that has ended.
+	run("2")
+	require.NoError(t, ingest(newStatement(t, connection), "ledger", adbc.OptionValueIngestModeAppend, rowsOf(t, idSchema, `[{"id":3}]`)))
+	requireRows(t, connection, "SELECT id FROM ledger ORDER BY id", `[{"id":1},{"id":2},{"id":3}]`)
+	require.NoError(t, connection.Rollback(background))
+	requireRows(t, connection, "SELECT id FROM ledger", `[{"id":1}]`)
+
+	// After an error the transaction can only be rolled back, and the next one works.
+	run("4")
+	_, err := statementOf(t, connection, "SELECT error('no')").ExecuteUpdate(background)
+	require.Error(t, err)
+	_, err = insert.ExecuteUpdate(background)
+	require.ErrorContains(t, err, "(FailedPrecondition;")
+	require.NoError(t, connection.Rollback(background))
+	run("5")
+	require.NoError(t, options.SetOption(adbc.OptionKeyAutoCommit, adbc.OptionValueEnabled))
+	requireRows(t, connection, "SELECT id FROM ledger ORDER BY id", `[{"id":1},{"id":5}]`)
+}
+
+func TestCommitAfterAnError(t *testing.T) {
+	connection := open(t, nil)
+	update(t, connection, "CREATE OR REPLACE TABLE aborted (id BIGINT)")
+	require.NoError(t, connection.(adbc.PostInitOptions).SetOption(adbc.OptionKeyAutoCommit, adbc.OptionValueDisabled))
+	update(t, connection, "INSERT INTO aborted VALUES (1)")
+	_, err := statementOf(t, connection, "SELECT error('no')").ExecuteUpdate(background)
+	require.Error(t, err)
+	require.ErrorContains(t, connection.Commit(background), "(FailedPrecondition;")
+	// The driver has given its transaction up and begins no other: this connection is of no use any more.
+	require.ErrorContains(t, connection.Rollback(background), "missing a valid transaction")
+	requireRows(t, open(t, nil), "SELECT count(*) AS n FROM aborted", `[{"n":0}]`)
+}
+
+func TestTwoOpenResults(t *testing.T) {
+	connection := open(t, nil)
+	const rows = 1_000_000
+	first := query(t, connection, "SELECT i FROM range(1000000) r(i)")
+	require.True(t, first.Next())
+	count := first.RecordBatch().NumRows()
+	second := query(t, connection, "SELECT -i AS i FROM range(1000000) r(i)")
+	require.EqualValues(t, rows, countRows(t, second))
+	require.EqualValues(t, rows, count+countRows(t, first))
+}
+
+func countRows(t *testing.T, reader array.RecordReader) (count int64) {
+	t.Helper()
+	for reader.Next() {
+		count += reader.RecordBatch().NumRows()
+	}
+	require.NoError(t, reader.Err())
+	return count
+}
+
+// Rust's client takes 4 MiB.
+func TestMessagesAreSmall(t *testing.T) {
+	connection := open(t, map[string]string{flightsql.OptionWithMaxMsgSize: "4194304"})
+	reader := query(t, connection, "SELECT repeat('!', 4096) AS text FROM range(16384)")
+	require.EqualValues(t, 16384, countRows(t, reader))
+}
+
+func TestResultNames(t *testing.T) {
+	schema := query(t, open(t, nil), "SELECT 1 AS a, 2 AS a").Schema()
+	require.Equal(t, []string{"a", "a"}, []string{schema.Field(0).Name, schema.Field(1).Name})
+}
+
+func TestPartitions(t *testing.T) {
+	connection := open(t, nil)
+	_, partitions, rows, err := statementOf(t, connection, "SELECT 42::BIGINT AS id").ExecutePartitions(background)
+	require.NoError(t, err)
+	require.EqualValues(t, -1, rows)
+	require.EqualValues(t, 1, partitions.NumPartitions)
+	info := &flight.FlightInfo{}
+	require.NoError(t, proto.Unmarshal(partitions.PartitionIDs[0], info))
+	require.Len(t, info.Endpoint, 1)
+	require.Empty(t, info.Endpoint[0].Location)
+	reader, err := open(t, nil).ReadPartition(background, partitions.PartitionIDs[0])
+	require.NoError(t, err)
+	defer reader.Release()
+	require.JSONEq(t, `[{"id":42}]`, jsonOf(t, reader))
+}
+
+// PollFlightInfo, as the driver does it.
+func TestIncrementalExecution(t *testing.T) {
+	connection := open(t, nil)
+	statement := statementOf(t, connection, "SELECT 42::BIGINT AS id")
+	require.NoError(t, statement.SetOption(adbc.OptionKeyIncremental, adbc.OptionValueEnabled))
+	_, partitions, _, err := statement.ExecutePartitions(background)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, partitions.NumPartitions)
+	progress, err := statement.(adbc.GetSetOptions).GetOptionDouble(adbc.OptionKeyProgress)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, progress)
+	reader, err := connection.ReadPartition(background, partitions.PartitionIDs[0])
+	require.NoError(t, err)
+	defer reader.Release()
+	require.JSONEq(t, `[{"id":42}]`, jsonOf(t, reader))
+	_, partitions, _, err = statement.ExecutePartitions(background)
+	require.NoError(t, err)
+	require.EqualValues(t, 0, partitions.NumPartitions)
+}
+
+func TestSessionOptions(t *testing.T) {
+	connection := open(t, nil)
+	options := connection.(adbc.GetSetOptions)
+	update(t, connection, "CREATE SCHEMA IF NOT EXISTS beside")
+	require.NoError(t, options.SetOption(adbc.OptionKeyCurrentDbSchema, "beside"))
+	schema, err := options.GetOption(adbc.OptionKeyCurrentDbSchema)
+	require.NoError(t, err)
+	require.Equal(t, "beside", schema)
+	requireRows(t, connection, "SELECT current_schema() AS s", `[{"s":"beside"}]`)
+	requireStatus(t, options.SetOption(adbc.OptionKeyCurrentCatalog, "nowhere"), adbc.StatusNotFound)
+	requireStatus(t, options.SetOption(adbc.OptionKeyCurrentDbSchema, "nowhere"), adbc.StatusNotFound)
+	key := flightsql.OptionSessionOptionPrefix + "eider_read_consistency"
+	require.NoError(t, options.SetOption(key, "strong"))
+	consistency, err := options.GetOption(key)
+	require.NoError(t, err)
+	require.Equal(t, "strong", consistency)
+	require.Error(t, options.SetOption(flightsql.OptionSessionOptionPrefix+"unheard_of", "1"))
+}
+
+func TestErrors(t *testing.T) {
+	connection := open(t, nil)
+	update(t, connection, "CREATE OR REPLACE TABLE known (id BIGINT)")
+	for sql, status := range map[string]adbc.Status{
+		"SELEC 1":                              adbc.StatusInvalidArgument,
+		"SELECT 'a'::INTEGER":                  adbc.StatusInvalidArgument,
+		"SELECT * FROM unknown_table":          adbc.StatusNotFound,
+		"SELECT unknown_column FROM known":     adbc.StatusNotFound,
+		"CREATE TABLE known (id BIGINT)":       adbc.StatusAlreadyExists,
+		"":                                     adbc.StatusInvalidState,
+		"-- nothing":                           adbc.StatusInvalidArgument,
+		"SELECT * FROM read_csv('/not/there')": adbc.StatusNotFound,
+	} {
+		t.Run(sql, func(t *testing.T) {
+			reader, _, err := statementOf(t, connection, sql).ExecuteQuery(background)
+			if err == nil {
+				defer reader.Release()
+				for reader.Next() {
+				}
+				err = reader.Err()
+			}
+			requireStatus(t, err, status)
+		})
+	}
+	_, err := connection.GetTableSchema(background, nil, nil, "unknown_table")
+	requireStatus(t, err, adbc.StatusNotFound)
+	plan := newStatement(t, connection)
+	require.NoError(t, plan.SetSubstraitPlan([]byte("plan")))
+	_, _, err = plan.ExecuteQuery(background)
+	requireStatus(t, err, adbc.StatusNotImplemented)
+}
+
+const endless = "SELECT sum(a.i * b.i) FROM range(10000000) a(i), range(10000000) b(i)"
+
+func TestCancel(t *testing.T) {
+	connection := open(t, nil)
+	ctx, cancel := context.WithCancel(background)
+	statement := statementOf(t, connection, endless)
+	failed := make(chan error)
+	go func() {
+		reader, _, err := statement.ExecuteQuery(ctx)
+		if err == nil {
+			for reader.Next() {
+			}
+			err = reader.Err()
+			reader.Release()
+		}
+		failed <- err
+	}()
+	time.AfterFunc(200*time.Millisecond, cancel)
+	requireStatus(t, <-failed, adbc.StatusCancelled)
+	requireRows(t, connection, "SELECT 1::BIGINT AS id", `[{"id":1}]`)
+}
+
+func TestDeadline(t *testing.T) {
+	connection := open(t, nil)
+	statement := statementOf(t, connection, endless)
+	require.NoError(t, statement.SetOption(flightsql.OptionTimeoutFetch, "0.2"))
+	reader, _, err := statement.ExecuteQuery(background)
+	require.NoError(t, err)
+	defer reader.Release()
+	require.False(t, reader.Next())
+	requireStatus(t, reader.Err(), adbc.StatusTimeout)
+	requireRows(t, connection, "SELECT 1::BIGINT AS id", `[{"id":1}]`)
+}
+
+// A value of every Arrow type that a statement takes comes back as it was, and its NULL as a NULL of its type.
+func TestBoundTypes(t *testing.T) {
+	connection := open(t, nil)
+	for _, test := range []struct {
+		dataType arrow.DataType
+		values   string
+	}{
+		{arrow.FixedWidthTypes.Boolean, `[true, null, false]`},
+		{arrow.PrimitiveTypes.Int8, `[-128, null, 127]`},
+		{arrow.PrimitiveTypes.Int16, `[-32768, null, 32767]`},
+		{arrow.PrimitiveTypes.Int32, `[-2147483648, null, 2147483647]`},
+		{arrow.PrimitiveTypes.Int64, `[-9007199254740993, null, 1]`},
+		{arrow.PrimitiveTypes.Uint8, `[0, null, 255]`},
+		{arrow.PrimitiveTypes.Uint16, `[0, null, 65535]`},
+		{arrow.PrimitiveTypes.Uint32, `[0, null, 4294967295]`},
+		{arrow.PrimitiveTypes.Uint64, `[0, null, 18446744073709551615]`},
+		{arrow.PrimitiveTypes.Float32, `[0.5, null, -1]`},
+		{arrow.PrimitiveTypes.Float64, `[0.5, null, -1e300]`},
+		{arrow.BinaryTypes.String, `["", null, "a string of more than twelve bytes"]`},
+		{arrow.BinaryTypes.Binary, `["", null, "AAEC"]`},
+		{arrow.FixedWidthTypes.Date32, `["1970-01-01", null, "2400-02-29"]`},
+		{arrow.FixedWidthTypes.Time64us, `["00:00:00", null, "23:59:59.999999"]`},
+		{arrow.FixedWidthTypes.Timestamp_us, `["1969-12-31 23:59:59.999999Z", null, "2026-01-02 03:04:05Z"]`},
+		{&arrow.TimestampType{Unit: arrow.Microsecond}, `["1969-12-31 23:59:59.999999", null, "2026-01-02 03:04:05"]`},
+		{&arrow.Decimal128Type{Precision: 38, Scale: 2}, `["123456789012345678901234567890123456.78", null, "-0.01"]`},
+		{arrow.ListOf(arrow.PrimitiveTypes.Int32), `[[1, null, 2], null, []]`},
+		{arrow.StructOf(arrow.Field{Name: "a", Type: arrow.PrimitiveTypes.Int32, Nullable: true}), `[{"a": 1}, null, {"a": null}]`},
+	} {
+		t.Run(test.dataType.String(), func(t *testing.T) {
+			schema := arrow.NewSchema([]arrow.Field{{Name: "value", Type: test.dataType, Nullable: true}}, nil)
+			rows := columnOf(t, schema, test.values)
+			statement := statementOf(t, connection, "SELECT ? AS value")
+			require.NoError(t, statement.Prepare(background))
+			require.NoError(t, statement.Bind(background, rows))
+			reader, _, err := statement.ExecuteQuery(background)
+			require.NoError(t, err)
+			defer reader.Release()
+			require.Truef(t, arrow.TypeEqual(test.dataType, reader.Schema().Field(0).Type), "%s", reader.Schema())
+			table, err := tableOf(reader)
+			require.NoError(t, err)
+			expected := array.NewTableFromRecords(schema, []arrow.RecordBatch{rows})
+			require.Truef(t, array.ChunkedEqual(expected.Column(0).Data(), table.Column(0).Data()), "%s", table)
+		})
+	}
+}
+
+func columnOf(t *testing.T, schema *arrow.Schema, json string) arrow.RecordBatch {
+	t.Helper()
+	values, _, err := array.FromJSON(memory.DefaultAllocator, schema.Field(0).Type, strings.NewReader(json))
+	require.NoError(t, err)
+	return array.NewRecordBatch(schema, []arrow.Array{values}, int64(values.Len()))
+}
+
+func tableOf(reader array.RecordReader) (arrow.Table, error) {
+	var batches []arrow.RecordBatch
+	for reader.Next() {
+		batch := reader.RecordBatch()
+		batch.Retain()
+		batches = append(batches, batch)
+	}
+	return array.NewTableFromRecords(reader.Schema(), batches), reader.Err()
+}
