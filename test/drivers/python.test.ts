@@ -33,6 +33,14 @@ describe.each(VERSIONS)("%s", (version) => {
   });
 });
 
+describe("dataframes", () => {
+  testCases("test/drivers/python/dataframes.py", { server: () => eider });
+});
+
+describe.each(["sqlalchemy", "ibis"])("%s", (name) => {
+  testCases(`test/drivers/python/${name}_cases.py`, { server: () => eider, packages: () => packagesOf(name) });
+});
+
 test("the server is unharmed by all of it, and ends cleanly", async () => {
   expect(await eider.stop("SIGTERM")).toEqual({ code: 0, signal: null });
   expect(eider.logs).not.toMatch(/"level":"(error|fatal)"/);

@@ -48,11 +48,12 @@ def main():
     parser.add_argument("module", type=Path)
     parser.add_argument("--uri", required=True)
     parser.add_argument("--http", required=True)
+    parser.add_argument("--data", help="the server's data folder")
     parser.add_argument("--only", default="case_", help="beginning of the cases' names")
     arguments = parser.parse_args()
     sys.path.insert(0, str(arguments.module.parent))
     module = importlib.import_module(arguments.module.stem)
-    server = {"uri": arguments.uri, "http": arguments.http}
+    server = {"uri": arguments.uri, "http": arguments.http, "data": arguments.data}
     results = {}
     for name, case in vars(module).items():
         if not name.startswith(arguments.only):

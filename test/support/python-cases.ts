@@ -5,7 +5,7 @@ import { runPython } from "./python.ts";
 import { REPO } from "./repo.ts";
 
 export interface CasesOptions {
-  readonly server: () => { readonly flightUri: string; readonly httpUrl: string };
+  readonly server: () => { readonly flightUri: string; readonly httpUrl: string; readonly dataDir: string };
   /** Folder of packages that come before the interpreter's own; made when the tests begin. */
   readonly packages?: () => Promise<string>;
 }
@@ -17,10 +17,10 @@ export function testCases(module: string, options: CasesOptions): void {
   let results: Record<string, string | null>;
 
   beforeAll(async () => {
-    const { flightUri, httpUrl } = options.server();
+    const { flightUri, httpUrl, dataDir } = options.server();
     const packages = await options.packages?.();
     results = await runPython(join(REPO, "test", "support", "cases.py"), null, {
-      args: [file, "--uri", flightUri, "--http", httpUrl],
+      args: [file, "--uri", flightUri, "--http", httpUrl, "--data", dataDir],
       ...(packages === undefined ? {} : { env: { PYTHONPATH: packages } }),
     });
   });

@@ -8,6 +8,7 @@ import pyarrow.flight as flight
 
 from adbc_cases import connect, scalar
 from cases import metric, raises, wait_until, wait_until_idle
+from flight_session import Tokens
 
 ENDLESS = "SELECT i, 'row number ' || i AS text FROM range(1000000000000) t(i)"
 
@@ -110,7 +111,7 @@ def case_a_client_that_is_gone_stops_its_statement(server):
 
 
 def case_a_session_outlives_the_connection_that_was_lost(server):
-    first = flight.connect(server["uri"], middleware=[tokens := TokenFactory()])
+    first = flight.connect(server["uri"], middleware=[tokens := Tokens()])
     rows_of(first, "SET VARIABLE kept = 7")
     reader = first.do_get(flight.Ticket(ENDLESS.encode()))
     assert reader.read_chunk().data.num_rows > 0
@@ -209,24 +210,3 @@ def case_a_statement_that_kills_the_engine_leaves_the_server(server):
             assert scalar(read, "SELECT sum(id) FROM survives") == 16
     wait_until_idle(server)
     client.close()
-
-
-class TokenFactory(flight.ClientMiddlewareFactory):
-    """Keeps the session's token, as ADBC does."""
-
-    def __init__(self):
-        self.token = None
-
-    def start_call(self, _info):
-        return Token(self)
-
-
-class Token(flight.ClientMiddleware):
-    def __init__(self, factory):
-        self.factory = factory
-
-    def sending_headers(self):
-        return {"authorization": self.factory.token} if self.factory.token else {}
-
-    def received_headers(self, headers):
-        self.factory.token = next(iter(headers.get("authorization", [])), self.factory.token)
