@@ -129,6 +129,16 @@ export class Connection implements Disposable {
     return this.#isClosed;
   }
 
+  /**
+   * Share of the running statement that is done, 0 to 1; undefined while none runs, and for those of which DuckDB does not
+   * know it. Needs `SET enable_progress_bar = true` (https://duckdb.org/docs/stable/configuration/overview).
+   */
+  get progress(): number | undefined {
+    if (this.#isClosed) return undefined;
+    const { percentage } = duckdb.query_progress(this.handle);
+    return percentage < 0 ? undefined : Math.min(percentage / 100, 1);
+  }
+
   /** Runs one or more statements and returns the number of rows that the last one changed. */
   async run(sql: string, values?: DuckDBValue[] | Record<string, DuckDBValue>): Promise<number> {
     try {

@@ -44,6 +44,8 @@ export interface Prepared extends AsyncDisposable {
   describe(parameters: Parameters | undefined): Promise<Uint8Array | undefined>;
   /** Runs in the session's current transaction, else in autocommit. Many parameter sets: rows are concatenated, counts summed. */
   execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult>;
+  /** Share of the running execution that is done, 0 to 1; undefined while nothing runs, or when it is not known. */
+  progress?(): number | undefined;
 }
 
 export interface ExecuteOptions {

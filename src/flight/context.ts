@@ -25,6 +25,8 @@ export class CallContext implements SessionUser {
   readonly headers = new Metadata();
   /** Label of the metrics; a name of this program's tables, never the client's text. */
   command = "-";
+  /** Of the statement that the call executes, 0 to 1. */
+  progress: () => number | undefined = () => undefined;
   readonly #options: ContextOptions;
   readonly #abort = new AbortController();
   readonly #entered = new Set<SessionRecord>();

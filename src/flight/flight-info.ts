@@ -24,6 +24,8 @@ export function rowsInfo(descriptor: FlightDescriptor, schema: Uint8Array | unde
     endpoint: [{ ticket: { ticket } }],
     total_records: UNKNOWN,
     total_bytes: UNKNOWN,
+    // There is one endpoint, and its rows come as the query orders them.
+    ordered: true,
   };
 }
 

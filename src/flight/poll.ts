@@ -94,10 +94,13 @@ export class Polls {
 
   #running(lease: Lease<Poll>): PollInfo {
     const cmd = packAny(Sql.TicketStatementQuery, { statement_handle: Buffer.from(lease.id) });
+    const { descriptor, context } = lease.value;
+    const progress = context.progress();
     return {
       // app_metadata: by which CancelFlightInfo finds the work.
-      info: { flight_descriptor: lease.value.descriptor, total_records: -1, total_bytes: -1, app_metadata: cmd },
+      info: { flight_descriptor: descriptor, total_records: -1, total_bytes: -1, app_metadata: cmd },
       flight_descriptor: { type: DESCRIPTOR_CMD, cmd },
+      ...(progress === undefined ? {} : { progress }),
       expiration_time: { seconds: Math.floor(lease.expiresAtMs / 1000) },
     };
   }

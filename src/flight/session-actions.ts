@@ -3,7 +3,6 @@ import type { SessionOptionValue } from "./backend.ts";
 import { clearSessionCookie } from "./identity.ts";
 import { Flight, type SessionOptionMessage } from "./messages.ts";
 import type { Env } from "./services.ts";
-import type { SessionRecord } from "./session.ts";
 
 /** SetSessionOptionsResult.ErrorValue */
 const ERROR_VALUES = { invalid_name: 1, invalid_value: 2, error: 3 } as const;
@@ -36,15 +35,10 @@ export async function setSessionOptions(body: Uint8Array, { context }: Env): Pro
   return Flight.SetSessionOptionsResult.encode({ errors });
 }
 
-/** The session that the call names; asking about one must not begin one. */
-async function namedSession({ context }: Env): Promise<SessionRecord> {
-  const { record } = await context.identity();
-  if (!record) throw new EiderError("not_found", "there is no session yet: the first statement or option begins it");
-  return record;
-}
-
+/** Asking must not begin a session; where there is none, no option is set. */
 export async function getSessionOptions(_body: Uint8Array, env: Env): Promise<Uint8Array> {
-  await namedSession(env);
+  const { record } = await env.context.identity();
+  if (!record) return Flight.GetSessionOptionsResult.encode({ session_options: {} });
   const options = await (await env.context.session()).getOptions();
   const session_options: Record<string, SessionOptionMessage> = {};
   for (const [name, value] of Object.entries(options)) session_options[name] = optionMessage(value);
@@ -53,7 +47,8 @@ export async function getSessionOptions(_body: Uint8Array, env: Env): Promise<Ui
 
 /** Answers when the session is closed: its transaction rolled back, its statements stopped. */
 export async function closeSession(_body: Uint8Array, env: Env): Promise<Uint8Array> {
-  const record = await namedSession(env);
+  const { record } = await env.context.identity();
+  if (!record) throw new EiderError("not_found", "there is no session yet: the first statement or option begins it");
   clearSessionCookie(env.context.headers);
   await env.services.sessions.close(record, "the client closed it");
   return Flight.CloseSessionResult.encode({ status: CLOSED });

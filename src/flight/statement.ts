@@ -57,6 +57,7 @@ export async function statementInfo(
     const ticket = await services.tickets.issue(record, new PlannedResult(statement.retain(), parameters, options));
     return rowsInfo(descriptor, schema, ticket);
   }
+  context.progress = () => prepared.progress?.();
   const result = await prepared.execute(parameters, { ...options, signal: context.signal });
   if (result.kind === "count") return countInfo(descriptor, result.count);
   const ticket = await services.tickets.issue(record, new OpenResult(statement.retain(), result.rows));

@@ -49,6 +49,8 @@ export class EngineStatement implements Prepared {
   readonly #piece: Piece;
   /** The statement on each connection that has run it: it belongs to one, and may run on several at the same time. */
   readonly #statements = new Map<Slot, Statement>();
+  /** Where an update runs just now. */
+  #updating: Slot | undefined;
   readonly #type: number;
 
   private constructor(context: SessionContext, piece: Piece, slot: Slot, statement: Statement) {
@@ -101,9 +103,14 @@ export class EngineStatement implements Prepared {
         return { kind: "rows", rows: await ConcatenatedRows.open(openers, () => end("cancelled")) };
       }
       const update = () =>
-        sql.onSlot(transaction, (slot) =>
-          interruptible(slot, options.signal, () => this.#update(slot, sets, options.signal)),
-        );
+        sql.onSlot(transaction, async (slot) => {
+          this.#updating = slot;
+          try {
+            return await interruptible(slot, options.signal, () => this.#update(slot, sets, options.signal));
+          } finally {
+            this.#updating = undefined;
+          }
+        });
       const count = await (this.#definesTables ? whileDefining(services.lake, transaction, update) : update());
       end("ok");
       return { kind: "count", count };
@@ -114,6 +121,10 @@ export class EngineStatement implements Prepared {
     } finally {
       if (!KEEPS_TABLES.has(this.#type)) services.lake.invalidate();
     }
+  }
+
+  progress(): number | undefined {
+    return this.#updating?.connection.progress;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

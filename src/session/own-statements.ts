@@ -90,6 +90,7 @@ export class ScriptStatement implements Prepared {
   readonly info: StatementInfo;
   readonly #pieces: readonly Piece[];
   readonly #prepare: (piece: Piece, options: ExecuteOptions) => Promise<Prepared>;
+  #running: { readonly statement: Prepared; readonly index: number } | undefined;
 
   constructor(pieces: readonly Piece[], prepare: (piece: Piece, options: ExecuteOptions) => Promise<Prepared>) {
     this.#pieces = pieces;
@@ -104,17 +105,25 @@ export class ScriptStatement implements Prepared {
 
   async execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
     let result: StatementResult = { kind: "count", count: 0 };
-    for (const piece of this.#pieces) {
+    for (const [index, piece] of this.#pieces.entries()) {
       if (result.kind === "rows") await result.rows[Symbol.asyncDispose]();
       const statement = await this.#prepare(piece, options);
+      this.#running = { statement, index };
       try {
         result = await statement.execute(parameters, options);
       } finally {
+        this.#running = undefined;
         // A stream outlives its prepared statement: DuckDB keeps what the result needs.
         await statement[Symbol.asyncDispose]();
       }
     }
     return result;
+  }
+
+  progress(): number | undefined {
+    if (!this.#running) return undefined;
+    const { statement, index } = this.#running;
+    return (index + (statement.progress?.() ?? 0)) / this.#pieces.length;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -38,6 +38,9 @@ async function connect({ lake }: SessionServices): Promise<Connection> {
   const connection = await lake.connect();
   try {
     await connection.run(`SET streaming_buffer_size = '${COMPUTE_AHEAD}'`);
+    // For PollFlightInfo; it is measured only with the bar, which must not be printed.
+    await connection.run("SET enable_progress_bar = true");
+    await connection.run("SET enable_progress_bar_print = false");
     return connection;
   } catch (error) {
     connection.close();

@@ -30,19 +30,21 @@ import { ScenarioCounts, streamOf } from "./scenario-stream.ts";
 export class ScenarioBackend implements Backend, AsyncDisposable {
   readonly counts = new ScenarioCounts();
   readonly #instance: DuckDBInstance;
+  readonly #SessionType: typeof ScenarioSession;
 
-  private constructor(instance: DuckDBInstance) {
+  private constructor(instance: DuckDBInstance, SessionType: typeof ScenarioSession) {
     this.#instance = instance;
+    this.#SessionType = SessionType;
   }
 
-  static async open(): Promise<ScenarioBackend> {
-    return new ScenarioBackend(await DuckDBInstance.create(":memory:"));
+  static async open(SessionType: typeof ScenarioSession = ScenarioSession): Promise<ScenarioBackend> {
+    return new ScenarioBackend(await DuckDBInstance.create(":memory:"), SessionType);
   }
 
   async openSession(_principal: string, client: ClientTraits): Promise<Session> {
     this.counts.openedSessions++;
     this.counts.clients.push(client);
-    return new ScenarioSession(await this.#instance.connect(), this.counts);
+    return new this.#SessionType(await this.#instance.connect(), this.counts);
   }
 
   async listTables(): Promise<Array<{ path: string[]; schema: Uint8Array }>> {
@@ -66,7 +68,7 @@ export class ScenarioBackend implements Backend, AsyncDisposable {
 
 const QUERIES: ReadonlySet<StatementType> = new Set([StatementType.SELECT, StatementType.EXPLAIN, StatementType.CALL]);
 
-class ScenarioSession implements Session {
+export class ScenarioSession implements Session {
   readonly id = randomUUID();
   readonly #connection: DuckDBConnection;
   readonly #counts: ScenarioCounts;

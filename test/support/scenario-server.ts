@@ -1,7 +1,7 @@
 import type { Limits } from "../../src/flight/limits.ts";
 import { FlightServer, type FlightServerOptions } from "../../src/flight/server.ts";
 import { FlightTestClient } from "./flight-client.ts";
-import { ScenarioBackend } from "./scenario-backend.ts";
+import { ScenarioBackend, type ScenarioSession } from "./scenario-backend.ts";
 
 export interface LogLine {
   readonly level: string;
@@ -13,6 +13,10 @@ export interface SeenCall {
   readonly method: string;
   readonly command: string;
   readonly code: string;
+}
+
+export interface ScenarioServerOptions extends Partial<FlightServerOptions> {
+  readonly SessionType?: typeof ScenarioSession;
 }
 
 /** A Flight server on a scenario backend, its log and metrics kept to be looked at. */
@@ -36,8 +40,8 @@ export class ScenarioServer implements AsyncDisposable {
     this.inFlight = seen.inFlight;
   }
 
-  static async open(limits: Partial<Limits> = {}, options: Partial<FlightServerOptions> = {}): Promise<ScenarioServer> {
-    const backend = await ScenarioBackend.open();
+  static async open(limits: Partial<Limits> = {}, options: ScenarioServerOptions = {}): Promise<ScenarioServer> {
+    const backend = await ScenarioBackend.open(options.SessionType);
     const lines: LogLine[] = [];
     const calls: SeenCall[] = [];
     const inFlight = new Map<string, number>();

@@ -11,8 +11,11 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/flight"
+	sqlclient "github.com/apache/arrow-go/v18/arrow/flight/flightsql"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -328,4 +331,23 @@ func tableOf(reader array.RecordReader) (arrow.Table, error) {
 		batches = append(batches, batch)
 	}
 	return array.NewTableFromRecords(reader.Schema(), batches), reader.Err()
+}
+
+// How far a statement is, while PollFlightInfo waits for it; the driver hides it until the statement has ended.
+func TestPollProgress(t *testing.T) {
+	address := strings.TrimPrefix(setting("EIDER_URI"), "grpc://")
+	client, err := sqlclient.NewClient(address, nil, nil, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	defer client.Close()
+	_, err = client.ExecuteUpdate(background, "CREATE TEMP TABLE million AS SELECT i FROM range(1000000) r(i)")
+	require.NoError(t, err)
+	poll, err := client.ExecutePoll(background, "CREATE TEMP TABLE endless AS SELECT sum(a.i * b.i) FROM million a, million b", nil)
+	require.NoError(t, err)
+	require.NotNil(t, poll.FlightDescriptor)
+	require.NotNil(t, poll.Progress)
+	require.GreaterOrEqual(t, *poll.Progress, 0.0)
+	require.Less(t, *poll.Progress, 1.0)
+	result, err := client.CancelFlightInfo(background, &flight.CancelFlightInfoRequest{Info: poll.Info})
+	require.NoError(t, err)
+	require.Equal(t, flight.CancelStatusCancelled, result.Status)
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Database } from "../../../src/duck/database.ts";
+import { until } from "../../support/flight-client.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
 test("a file is attached once in this thread, and again after it was detached", async () => {
@@ -27,4 +28,19 @@ test("a transaction rolls back when its body fails, and the connection stays usa
   });
   await expect(twice).rejects.toMatchObject({ code: "constraint_violated" });
   expect(await connection.rows("SELECT count(*)::INTEGER AS n FROM t")).toEqual([{ n: 0 }]);
+});
+
+test("a running statement tells how far it is", async () => {
+  await using database = await Database.open();
+  using connection = await database.connect();
+  await connection.run("SET enable_progress_bar = true; SET enable_progress_bar_print = false");
+  await connection.run("CREATE TABLE t AS SELECT i FROM range(1000000) r(i)");
+  expect(connection.progress).toBeUndefined();
+  const endless = connection.run("SELECT sum(a.i * b.i) FROM t a, t b");
+  endless.catch(() => undefined);
+  await until(() => connection.progress !== undefined);
+  expect(connection.progress).toBeGreaterThanOrEqual(0);
+  expect(connection.progress).toBeLessThan(1);
+  connection.interrupt();
+  await expect(endless).rejects.toMatchObject({ code: "cancelled" });
 });
