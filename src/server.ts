@@ -1,10 +1,14 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import duckdb from "@duckdb/node-bindings";
+import { type Authenticator, OPEN_AUTHENTICATOR } from "./access/authenticator.ts";
+import { Gatekeeper } from "./access/gatekeeper.ts";
+import { TlsFiles } from "./access/tls.ts";
 import { type FailpointSpec, Failpoints } from "./base/failpoints.ts";
 import { Scope } from "./base/scope.ts";
 import { BufferStore } from "./buffer/store.ts";
 import type { Config } from "./config/config.ts";
+import { hasAuthentication, hasTls, isLoopback } from "./config/security.ts";
 import { DataFolder } from "./duck/data-folder.ts";
 import { Database } from "./duck/database.ts";
 import { Extensions } from "./duck/extensions.ts";
@@ -23,6 +27,7 @@ import { flightObserver, flushObserver, ingestObserver } from "./observe/observe
 import { QueryCounts } from "./observe/query-counts.ts";
 import { targetOfText } from "./query/own-statement.ts";
 import { LakeBackend } from "./session/backend.ts";
+import { StatementReader } from "./session/guard.ts";
 import { registerSystemFunctions } from "./session/system-functions.ts";
 import { ARROW_VERSION, VERSION } from "./version.ts";
 
@@ -38,6 +43,9 @@ export interface EiderServer extends AsyncDisposable {
   /** Stops accepting, finishes appends, seals and flushes within shutdown_timeout_seconds. */
   drain(): Promise<void>;
 }
+
+/** Statements of clients are parsed there: it must not reach files. */
+const SCRATCH_SETTINGS = { threads: "1", enable_external_access: "false", lock_configuration: "true" };
 
 /** The composition root: everything in the order in which it is opened; closed in reverse. */
 export async function openServer(config: Config, deps: ServerDeps): Promise<EiderServer> {
@@ -56,6 +64,11 @@ async function compose(
   scope: Scope,
 ): Promise<EiderServer> {
   const folder = scope.use(await DataFolder.open(config.dataDir));
+  const tls = hasTls(config) ? scope.use(await openTls(config, log)) : undefined;
+  const authenticator = hasAuthentication(config)
+    ? scope.use(await openGatekeeper(config, log, metrics))
+    : OPEN_AUTHENTICATOR;
+  warnOfStrangers(config, authenticator, log);
   const tempDirectory = join(folder.path, "temp");
   await rm(tempDirectory, { recursive: true, force: true });
   await mkdir(tempDirectory, { recursive: true });
@@ -67,6 +80,7 @@ async function compose(
       writerId: folder.writerId,
       guardDir: join(folder.path, "guard"),
       tempDirectory,
+      lockDown: authenticator.isOn ? { folders: [config.bufferDir] } : undefined,
       loadExtension: (connection, name) => extensions.load(connection, name),
       onOpen: (connection) =>
         registerSystemFunctions(connection, { views: () => buffers.views(), flusher: () => flusher }),
@@ -110,6 +124,7 @@ async function compose(
 
   const queries = new QueryCounts(metrics);
   const names = { queueSchema: config.queueSchema, targetSchema: config.targetSchema };
+  const scratch = scope.use(await Database.open(SCRATCH_SETTINGS));
   const backend = new LakeBackend({
     lake,
     buffers,
@@ -118,7 +133,8 @@ async function compose(
     autoCreateTables: config.autoCreateTables,
     names,
     queries,
-    scratch: scope.use(await Database.open({ threads: "1" })),
+    scratch,
+    reader: authenticator.isOn ? await StatementReader.open(scratch, names) : undefined,
     spoolFolder: tempDirectory,
   });
 
@@ -135,6 +151,8 @@ async function compose(
         statementTimeoutMs: 0,
       },
       limits: config,
+      authenticator,
+      tls,
       log,
       observer: flightObserver(metrics),
     }),
@@ -189,4 +207,42 @@ async function compose(
     },
     [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
   };
+}
+
+function openTls(config: Config, log: Logger): Promise<TlsFiles> {
+  return TlsFiles.open(
+    {
+      certFile: config.tlsCertFile,
+      keyFile: config.tlsKeyFile,
+      clientCaFile: config.tlsClientCaFile,
+      requiresClientCertificate: config.tlsClientAuth === "required",
+    },
+    log,
+  );
+}
+
+function openGatekeeper(config: Config, log: Logger, metrics: Metrics): Promise<Gatekeeper> {
+  return Gatekeeper.open({
+    usersFile: config.usersFile,
+    jwt: {
+      jwks: config.jwtJwks,
+      secretFile: config.jwtSecretFile,
+      issuer: config.jwtIssuer,
+      audience: config.jwtAudience,
+      userClaim: config.jwtUserClaim,
+      rolesClaim: config.jwtRolesClaim,
+    },
+    takesCertificates: config.tlsClientCaFile !== "",
+    refused: (reason) => metrics.authFailures.inc({ reason }),
+    log,
+    nowMs: Date.now,
+  });
+}
+
+function warnOfStrangers(config: Config, { isOn }: Authenticator, log: Logger): void {
+  if (isLoopback(config.host)) return;
+  if (!isOn)
+    log.warn({ host: config.host }, "insecure: anybody who reaches this address may read and change everything");
+  if (!hasTls(config))
+    log.warn({ host: config.host }, "insecure: without TLS, data and passwords can be read on the way");
 }

@@ -38,4 +38,22 @@ export interface Config {
   readonly maxSessions: number;
   readonly maxMessageBytes: number;
   readonly logLevel: string;
+  /** Serve strangers: no TLS or no authentication on an address that others reach. */
+  readonly insecure: boolean;
+  /** This file and the ones that follow: empty when there is none. */
+  readonly usersFile: string;
+  readonly tlsCertFile: string;
+  readonly tlsKeyFile: string;
+  readonly tlsClientCaFile: string;
+  /** `required`, `optional`. */
+  readonly tlsClientAuth: string;
+  /** File or URL. */
+  readonly jwtJwks: string;
+  readonly jwtSecretFile: string;
+  readonly jwtIssuer: string;
+  readonly jwtAudience: string;
+  readonly jwtUserClaim: string;
+  readonly jwtRolesClaim: string;
+  readonly openHealth: boolean;
+  readonly openMetrics: boolean;
 }

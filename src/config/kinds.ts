@@ -124,6 +124,28 @@ export const path: Kind<string> = {
   finish: expand,
 };
 
+/** A path, or empty: none. */
+export const optionalPath: Kind<string> = {
+  schema: z.string(),
+  expects: "a path",
+  placeholder: "path",
+  finish: (value, surroundings) => (value === "" ? "" : expand(value, surroundings)),
+};
+
+/** A path, an https address (http on this machine alone: keys that were exchanged on the way are anybody's), or empty. */
+export const optionalPathOrUrl: Kind<string> = {
+  schema: z
+    .string()
+    .refine(
+      (value) => !/^[a-z]+:\/\//i.test(value) || /^(https:\/\/|http:\/\/(127\.|localhost[:/]|\[::1\]))/i.test(value),
+    ),
+  expects: "a path or an https:// address",
+  placeholder: "path",
+  finish: (value, surroundings) => (value === "" || /^https?:/i.test(value) ? value : expand(value, surroundings)),
+};
+
+export const optionalText: Kind<string> = { schema: z.string(), expects: "a text", placeholder: "text" };
+
 /** Kinds of catalog whose text after the colon is a file. */
 const FILE_CATALOG = /^(duckdb|sqlite):(.+)$/s;
 

@@ -7,6 +7,7 @@ import type { Flags } from "./flags.ts";
 import type { Surroundings } from "./kinds.ts";
 import { nearest } from "./nearest.ts";
 import { maskSecrets } from "./secrets.ts";
+import { securityProblems } from "./security.ts";
 import {
   environmentName,
   flagName,
@@ -152,6 +153,7 @@ function contradictions(config: Config): string[] {
   if (config.flushMemoryMb < config.bufferMemoryMb) {
     problems.push(`flush_memory_mb is ${config.flushMemoryMb}, less than buffer_memory_mb, ${config.bufferMemoryMb}`);
   }
+  problems.push(...securityProblems(config));
   return problems;
 }
 

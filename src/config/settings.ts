@@ -8,6 +8,9 @@ import {
   identifier,
   type Kind,
   location,
+  optionalPath,
+  optionalPathOrUrl,
+  optionalText,
   path,
   seconds,
   sizeText,
@@ -31,7 +34,7 @@ export interface Setting<T> {
   readonly secret?: true;
 }
 
-export const GROUPS = ["Server", "Lake", "Buffers", "Flush", "Queries", "Limits"] as const;
+export const GROUPS = ["Server", "Lake", "Buffers", "Flush", "Queries", "Limits", "Security"] as const;
 export type Group = (typeof GROUPS)[number];
 
 /** DuckDB's version; extension files fit exactly one. A test compares it with the engine's own word. */
@@ -49,7 +52,7 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     group: "Server",
     kind: address,
     default: "127.0.0.1",
-    help: "address to listen on; keep it on loopback unless the network is trusted",
+    help: "address to listen on; on another than loopback TLS and authentication must be set up (or `insecure`)",
   },
   port: { group: "Server", kind: whole(0, PORT_MAX), default: 4214, help: "Flight SQL port; 0 takes a free one" },
   httpPort: {
@@ -238,6 +241,70 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     default: "256MiB",
     help: "largest Flight message that is taken",
   },
+  insecure: {
+    group: "Security",
+    kind: flag,
+    default: false,
+    help: "serve without TLS or authentication although others can reach the address",
+  },
+  usersFile: {
+    group: "Security",
+    kind: optionalPath,
+    default: "",
+    help: "YAML file of users, their hashed passwords and tokens, and roles (`eider user add`); read anew when it changes",
+  },
+  tlsCertFile: {
+    group: "Security",
+    kind: optionalPath,
+    default: "",
+    help: "PEM file of the server's certificate chain, for Flight and HTTP; read anew when it changes",
+  },
+  tlsKeyFile: { group: "Security", kind: optionalPath, default: "", help: "PEM file of the certificate's private key" },
+  tlsClientCaFile: {
+    group: "Security",
+    kind: optionalPath,
+    default: "",
+    help: "PEM file of those who sign client certificates; a verified one's common name is a user of users_file",
+  },
+  tlsClientAuth: {
+    group: "Security",
+    kind: choice("required", "optional"),
+    default: "required",
+    help: "whether a Flight client must show a certificate when tls_client_ca_file is set; over HTTP it may",
+  },
+  jwtJwks: {
+    group: "Security",
+    kind: optionalPathOrUrl,
+    default: "",
+    help: "JSON Web Key Set whose tokens are taken: a file or an https:// address",
+  },
+  jwtSecretFile: {
+    group: "Security",
+    kind: optionalPath,
+    default: "",
+    help: "file with the shared secret of tokens signed by HMAC, 32 bytes or more",
+  },
+  jwtIssuer: { group: "Security", kind: optionalText, default: "", help: "issuer that a token must have" },
+  jwtAudience: {
+    group: "Security",
+    kind: optionalText,
+    default: "",
+    help: "audience that a token must have; needed with jwt_jwks",
+  },
+  jwtUserClaim: { group: "Security", kind: identifier, default: "sub", help: "claim with the user's name" },
+  jwtRolesClaim: {
+    group: "Security",
+    kind: identifier,
+    default: "eider",
+    help: 'claim with the roles, `{"role": "read", "schemas": {"sales": "write"}}`; without it those of users_file count',
+  },
+  openHealth: {
+    group: "Security",
+    kind: flag,
+    default: true,
+    help: "answer /health and /ready without credentials",
+  },
+  openMetrics: { group: "Security", kind: flag, default: false, help: "answer /metrics without credentials" },
 };
 
 export type SettingKey = keyof Config;

@@ -160,13 +160,14 @@ export class Connection implements Disposable {
     }
   }
 
-  /** Throws DuckDB's parser error, if there is one; runs nothing. */
-  async parse(sql: string): Promise<void> {
+  /** Resolves to the number of statements; throws DuckDB's parser error, if there is one. Runs nothing. */
+  async parse(sql: string): Promise<number> {
     const { extracted_statements: extracted, statement_count: count } = await duckdb.extract_statements(
       this.handle,
       sql,
     );
     if (count === 0) throw fromDuckError(new Error(duckdb.extract_statements_error(extracted)));
+    return count;
   }
 
   /** Runs `body` between BEGIN and COMMIT; any error rolls back and is rethrown. Not for a commit that may be in doubt. */

@@ -1,3 +1,5 @@
+import type { Principal } from "../access/principal.ts";
+
 /**
  * What the Flight layer needs from the system behind it, and nothing else: the protocol knows no DuckDB, no buffer and
  * no lake. Eider's own backend is `server/`'s composition of query and ingest; the tests have scenario backends.
@@ -121,7 +123,9 @@ export interface ClientTraits {
 }
 
 export interface Backend {
-  openSession(principal: string, client: ClientTraits): Promise<Session>;
-  /** All tables as paths, for ListFlights. */
-  listTables(): Promise<ReadonlyArray<{ readonly path: readonly string[]; readonly schema: Uint8Array }>>;
+  openSession(principal: Principal, client: ClientTraits): Promise<Session>;
+  /** The tables that the caller may read, as paths, for ListFlights. */
+  listTables(
+    principal: Principal,
+  ): Promise<ReadonlyArray<{ readonly path: readonly string[]; readonly schema: Uint8Array }>>;
 }

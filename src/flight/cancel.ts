@@ -24,8 +24,8 @@ export async function cancelFlightInfo(
   const ids = (info.endpoint ?? []).flatMap((endpoint) => idOf(endpoint) ?? []);
   const pollId = ticketId(info.app_metadata ?? new Uint8Array(0));
   if (ids.length === 0 && pollId === undefined) return NOT_CANCELLABLE;
-  const outcomes = await Promise.all(ids.map((id) => services.tickets.cancel(id, principal)));
-  if (pollId !== undefined) outcomes.push(await polls.cancel(pollId, principal));
+  const outcomes = await Promise.all(ids.map((id) => services.tickets.cancel(id, principal.key)));
+  if (pollId !== undefined) outcomes.push(await polls.cancel(pollId, principal.key));
   if (outcomes.includes("cancelled")) return CANCELLED;
   throw new EiderError("not_found", "no such statement: it has ended, was cancelled, or has expired");
 }
@@ -43,6 +43,6 @@ export async function renewEndpoint(
   const { principal } = await context.identity();
   const id = idOf(endpoint);
   // Other tickets are the command itself, and do not expire.
-  if (id !== undefined) services.tickets.renew(id, principal);
+  if (id !== undefined) services.tickets.renew(id, principal.key);
   return endpoint;
 }

@@ -1,11 +1,14 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type { TLSSocket } from "node:tls";
+import type { Peer } from "../access/credentials.ts";
 import type { SessionRecord } from "./session.ts";
 
 /** A transport connection: what an own client library, a script without cookies or tokens, can be recognised by. */
 export interface Connection {
-  /** Sessions of calls without a token or cookie, by principal. */
+  readonly peer: Peer;
+  /** Sessions of calls without a token or cookie, by owner. */
   readonly fallback: Map<string, SessionRecord>;
-  /** Principals whose fallback session has expired since its last call; they are told once. */
+  /** Owners whose fallback session has expired since its last call; they are told once. */
   readonly expired: Set<string>;
   /** Every session that this connection has used. */
   readonly sessions: Set<SessionRecord>;
@@ -60,7 +63,7 @@ export class Connections {
     if (!session) return this.#ofPeer(call.getPeer());
     const known = this.#bySession.get(session);
     if (known) return known;
-    const connection = newConnection();
+    const connection = newConnection(peerOf(call, session));
     this.#bySession.set(session, connection);
     session.once("close", () => this.#onClose(connection));
     widenWindows(session);
@@ -70,14 +73,26 @@ export class Connections {
   #ofPeer(peer: string): Connection {
     const known = this.#byPeer.get(peer);
     if (known) return known;
-    const connection = newConnection();
+    const connection = newConnection({ address: addressOf(peer) });
     this.#byPeer.set(peer, connection);
     return connection;
   }
 }
 
-function newConnection(): Connection {
-  return { fallback: new Map(), expired: new Set(), sessions: new Set() };
+function newConnection(peer: Peer): Connection {
+  return { peer, fallback: new Map(), expired: new Set(), sessions: new Set() };
+}
+
+/** `getPeer` gives `address:port`, an IPv6 address in brackets. */
+function addressOf(peer: string): string {
+  return peer.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+}
+
+/** A certificate counts only when TLS has verified it: where it is optional, any may be shown. */
+function peerOf(call: PeerCall, { socket }: ServerHttp2Session): Peer {
+  const isVerified = Reflect.get(socket, "encrypted") === true && Reflect.get(socket, "authorized") === true;
+  const name: unknown = isVerified ? (socket as TLSSocket).getPeerCertificate().subject?.CN : undefined;
+  return { address: addressOf(call.getPeer()), certificateName: typeof name === "string" ? name : undefined };
 }
 
 /** grpc-js 1.14 takes the option `grpc-node.flow_control_window` for clients only. */

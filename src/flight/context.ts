@@ -1,6 +1,6 @@
 import { Metadata } from "@grpc/grpc-js";
+import type { Authenticator } from "../access/authenticator.ts";
 import { EiderError } from "../errors.ts";
-import type { Authenticator } from "./auth.ts";
 import type { ClientTraits, Session } from "./backend.ts";
 import type { Connection } from "./connection.ts";
 import { clientTraits, type Identity, identify, sessionHeaders } from "./identity.ts";
@@ -65,12 +65,12 @@ export class CallContext implements SessionUser {
     if (this.#record) return this.#record;
     const { principal, record: known } = await this.identity();
     const { fallback } = this.connection;
-    let record = known ?? fallback.get(principal);
+    let record = known ?? fallback.get(principal.key);
     if (!record) {
       record = this.#options.sessions.create(principal, this.client, this.connection);
-      fallback.set(principal, record);
+      fallback.set(principal.key, record);
     }
-    if (fallback.get(principal) === record) sessionHeaders(this.headers, record);
+    if (fallback.get(principal.key) === record) sessionHeaders(this.headers, record);
     this.#record = record;
     this.hold(record);
     return record;

@@ -1,6 +1,7 @@
-import { type Authenticator, type Credentials, credentialsOf } from "./auth.ts";
+import type { Authenticator } from "../access/authenticator.ts";
+import type { Credentials } from "../access/credentials.ts";
 import type { CallContext } from "./context.ts";
-import { sessionHeaders } from "./identity.ts";
+import { credentialsOf, sessionHeaders } from "./identity.ts";
 import { Flight } from "./messages.ts";
 import type { SessionRecord, SessionTable } from "./session.ts";
 
@@ -17,7 +18,7 @@ export async function* handshake(
 ): AsyncGenerator<Uint8Array> {
   let record: SessionRecord | undefined;
   const begin = async (credentials: Credentials) => {
-    const principal = await authenticator.authenticate(credentials);
+    const principal = await authenticator.authenticate(credentials, context.connection.peer);
     record = sessions.create(principal, context.client, context.connection);
     sessionHeaders(context.headers, record);
     return record;

@@ -1,6 +1,8 @@
 import type { Metadata } from "@grpc/grpc-js";
+import type { Authenticator } from "../access/authenticator.ts";
+import { type Credentials, NO_CREDENTIALS, parseAuthorization } from "../access/credentials.ts";
+import type { Principal } from "../access/principal.ts";
 import { EiderError } from "../errors.ts";
-import { type Authenticator, credentialsOf } from "./auth.ts";
 import type { ClientTraits } from "./backend.ts";
 import type { Connection } from "./connection.ts";
 import { expired, type SessionRecord, type SessionTable, TOKEN_PREFIX } from "./session.ts";
@@ -9,7 +11,7 @@ export const SESSION_COOKIE = "arrow_flight_session_id";
 
 /** Who calls, and by what its session is known. */
 export interface Identity {
-  readonly principal: string;
+  readonly principal: Principal;
   /** The session that the call names by token or cookie, or that its connection stands for; none yet: undefined. */
   readonly record: SessionRecord | undefined;
 }
@@ -35,15 +37,15 @@ export async function identify(
   if (credentials.kind === "bearer" && credentials.token.startsWith(TOKEN_PREFIX)) {
     return claim(sessions.find(credentials.token), connection, sessions);
   }
-  const principal = await authenticator.authenticate(credentials);
+  const principal = await authenticator.authenticate(credentials, connection.peer);
   const cookie = cookieOf(metadata);
   if (cookie !== undefined) {
     const identity = claim(sessions.find(cookie), connection, sessions);
-    if (identity.principal !== principal) throw expired();
+    if (identity.principal.key !== principal.key) throw expired();
     return identity;
   }
-  const record = connection.fallback.get(principal);
-  if (!record && connection.expired.delete(principal)) {
+  const record = connection.fallback.get(principal.key);
+  if (!record && connection.expired.delete(principal.key)) {
     throw new EiderError(
       "unauthenticated",
       "the session of this connection has expired (setting session_idle_seconds): its settings, temporary tables and transaction are gone; the next request begins a new one",
@@ -54,11 +56,26 @@ export async function identify(
 
 function claim(record: SessionRecord | undefined, connection: Connection, sessions: SessionTable): Identity {
   if (!record) throw expired();
+  if (!record.principal.isCurrent()) {
+    void sessions.close(record, "its credentials have expired").catch(() => undefined);
+    throw new EiderError("unauthenticated", "the credentials that began the session have expired or were taken back");
+  }
   for (const other of record.connections) {
-    if (other.fallback.get(record.principal) === record) other.fallback.delete(record.principal);
+    if (other.fallback.get(record.owner) === record) other.fallback.delete(record.owner);
   }
   sessions.attach(record, connection);
   return { principal: record.principal, record };
+}
+
+/** The header of clients that shook hands by payload (pyarrow's ClientAuthHandler, Java's BasicClientAuthHandler). */
+const LEGACY_TOKEN_HEADER = "auth-token-bin";
+
+/** Throws `unauthenticated` for an `authorization` header that is neither Basic nor Bearer. */
+export function credentialsOf(metadata: Metadata): Credentials {
+  const header = metadata.get("authorization")[0];
+  if (header !== undefined) return parseAuthorization(String(header));
+  const legacy = metadata.get(LEGACY_TOKEN_HEADER)[0];
+  return legacy === undefined ? NO_CREDENTIALS : { kind: "bearer", token: legacy.toString("utf8") };
 }
 
 function cookieOf(metadata: Metadata): string | undefined {

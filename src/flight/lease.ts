@@ -49,15 +49,15 @@ export class LeaseTable<T> {
   }
 
   /** Undefined: unknown, expired, or another principal's, which is not told apart. */
-  find(id: string, principal: string): Lease<T> | undefined {
+  find(id: string, owner: string): Lease<T> | undefined {
     const lease = this.#leases.get(id);
-    if (!lease || lease.owner.principal !== principal || lease.expiresAtMs <= this.#options.now()) return undefined;
+    if (!lease || lease.owner.owner !== owner || lease.expiresAtMs <= this.#options.now()) return undefined;
     return lease;
   }
 
   /** Throws `not_found`. */
-  get(id: string, principal: string): Lease<T> {
-    const lease = this.find(id, principal);
+  get(id: string, owner: string): Lease<T> {
+    const lease = this.find(id, owner);
     if (!lease) {
       throw new EiderError(
         "not_found",
@@ -68,8 +68,8 @@ export class LeaseTable<T> {
   }
 
   /** Like `get`, and the value is the caller's from then on. */
-  take(id: string, principal: string): Lease<T> {
-    const lease = this.get(id, principal);
+  take(id: string, owner: string): Lease<T> {
+    const lease = this.get(id, owner);
     this.#leases.delete(id);
     return lease;
   }

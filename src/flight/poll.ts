@@ -54,8 +54,8 @@ export class Polls {
   }
 
   /** Resolves when the work has stopped. */
-  async cancel(id: string, principal: string): Promise<CancelOutcome> {
-    const lease = this.#polls.find(id, principal);
+  async cancel(id: string, owner: string): Promise<CancelOutcome> {
+    const lease = this.#polls.find(id, owner);
     if (!lease) return "not_found";
     await this.#polls.close(lease);
     return "cancelled";
@@ -86,7 +86,7 @@ export class Polls {
 
   async #resume(id: string, context: CallContext): Promise<Lease<Poll>> {
     const { principal } = await context.identity();
-    const lease = this.#polls.get(id, principal);
+    const lease = this.#polls.get(id, principal.key);
     context.command = lease.value.context.command;
     this.#polls.renew(lease);
     return lease;

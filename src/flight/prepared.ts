@@ -54,7 +54,7 @@ function parametersFor(schema: Uint8Array, { context }: Env): Uint8Array {
 async function leaseOf(handle: Handle, { context, services }: Env): Promise<Lease<BoundStatement>> {
   const { principal } = await context.identity();
   const id = checkedHandle(handle.prepared_statement_handle, "prepared statement handle");
-  const lease = services.statements.get(id, principal);
+  const lease = services.statements.get(id, principal.key);
   context.hold(lease.owner);
   return lease;
 }
@@ -63,7 +63,7 @@ async function leaseOf(handle: Handle, { context, services }: Env): Promise<Leas
 export async function closePrepared(handle: Handle, { context, services }: Env): Promise<void> {
   const { principal } = await context.identity();
   const id = checkedHandle(handle.prepared_statement_handle, "prepared statement handle");
-  const lease = services.statements.find(id, principal);
+  const lease = services.statements.find(id, principal.key);
   if (lease) await services.statements.close(lease);
 }
 

@@ -1,9 +1,10 @@
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
+import { type Authenticator, OPEN_AUTHENTICATOR } from "../access/authenticator.ts";
+import type { TlsFiles } from "../access/tls.ts";
 import { EiderError } from "../errors.ts";
 import { adapt, type Handler } from "./adapter.ts";
 import { Admission } from "./admission.ts";
-import { type Authenticator, OPEN_AUTHENTICATOR } from "./auth.ts";
 import type { Backend } from "./backend.ts";
 import { Connections } from "./connection.ts";
 import { CallContext } from "./context.ts";
@@ -17,6 +18,7 @@ import { flightService } from "./service.ts";
 import type { ServerInfo } from "./services.ts";
 import { SessionTable } from "./session.ts";
 import { Tickets } from "./ticket.ts";
+import { ReloadingCredentials } from "./tls.ts";
 
 export interface FlightServerOptions {
   readonly host: string;
@@ -30,7 +32,7 @@ export interface FlightServerOptions {
   /** Default: authentication is off. */
   readonly authenticator?: Authenticator;
   /** Default: no TLS. */
-  readonly credentials?: ServerCredentials;
+  readonly tls?: TlsFiles | undefined;
 }
 
 const SERVICE = `${FLIGHT_PACKAGE}.FlightService`;
@@ -194,10 +196,14 @@ async function bind(server: Server, options: FlightServerOptions): Promise<numbe
   const { host, port } = options;
   const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
   return await new Promise((resolve, reject) => {
-    server.bindAsync(address, options.credentials ?? ServerCredentials.createInsecure(), (error, bound) => {
-      if (error)
-        reject(new EiderError("config_invalid", `cannot listen on ${address}: ${error.message}`, { cause: error }));
-      else resolve(bound);
-    });
+    server.bindAsync(
+      address,
+      options.tls ? new ReloadingCredentials(options.tls) : ServerCredentials.createInsecure(),
+      (error, bound) => {
+        if (error)
+          reject(new EiderError("config_invalid", `cannot listen on ${address}: ${error.message}`, { cause: error }));
+        else resolve(bound);
+      },
+    );
   });
 }

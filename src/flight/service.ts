@@ -1,7 +1,7 @@
+import type { Authenticator } from "../access/authenticator.ts";
 import { EiderError } from "../errors.ts";
 import { doAction, listActions } from "./actions.ts";
 import type { Handler } from "./adapter.ts";
-import type { Authenticator } from "./auth.ts";
 import { doGet, doPut, getFlightInfo, getSchema } from "./commands.ts";
 import { encodeFlightData } from "./flight-data.ts";
 import { schemaBytes } from "./flight-info.ts";
@@ -34,8 +34,9 @@ export function flightService({ services, polls, authenticator }: ServiceOptions
 
   return {
     Handshake: (requests, context) => handshake(requests, context, services.sessions, authenticator),
-    ListFlights: one(Flight.Criteria, async function* (criteria) {
-      for await (const info of listFlights(criteria, services)) yield Flight.FlightInfo.encode(info);
+    ListFlights: one(Flight.Criteria, async function* (criteria, { context }) {
+      const { principal } = await context.identity();
+      for await (const info of listFlights(criteria, services, principal)) yield Flight.FlightInfo.encode(info);
     }),
     GetFlightInfo: one(Flight.FlightDescriptor, async function* (descriptor, env) {
       yield Flight.FlightInfo.encode(await getFlightInfo(descriptor, env));

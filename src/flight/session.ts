@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { Principal } from "../access/principal.ts";
 import { EiderError } from "../errors.ts";
 import type { Backend, ClientTraits, Session } from "./backend.ts";
 import type { Connection } from "./connection.ts";
@@ -16,7 +17,7 @@ export interface SessionUser {
 /** One client's session: the token that names it, and the backend's session, opened when first needed. */
 export class SessionRecord {
   readonly token = TOKEN_PREFIX + randomBytes(24).toString("base64url");
-  readonly principal: string;
+  readonly principal: Principal;
   readonly client: ClientTraits;
   /** Live transport connections that have used it. */
   readonly connections = new Set<Connection>();
@@ -27,11 +28,16 @@ export class SessionRecord {
   #closed = false;
   #idle: (() => void) | undefined;
 
-  constructor(backend: Backend, principal: string, client: ClientTraits, nowMs: number) {
+  constructor(backend: Backend, principal: Principal, client: ClientTraits, nowMs: number) {
     this.#backend = backend;
     this.principal = principal;
     this.client = client;
     this.lastUsedMs = nowMs;
+  }
+
+  /** Whose it is: what else the same owner may use. */
+  get owner(): string {
+    return this.principal.key;
   }
 
   get inUse(): boolean {
@@ -110,7 +116,7 @@ export class SessionTable implements AsyncDisposable {
   }
 
   /** Throws `limit_exceeded`. */
-  create(principal: string, client: ClientTraits, connection: Connection): SessionRecord {
+  create(principal: Principal, client: ClientTraits, connection: Connection): SessionRecord {
     const { backend, limits, now } = this.#options;
     if (this.#byToken.size >= limits.maxSessions) this.expire();
     if (this.#byToken.size >= limits.maxSessions) {
@@ -135,7 +141,7 @@ export class SessionTable implements AsyncDisposable {
   detach(connection: Connection): void {
     for (const record of connection.sessions) {
       record.connections.delete(connection);
-      if (connection.fallback.get(record.principal) === record) this.#closeLater(record, "its connection was closed");
+      if (connection.fallback.get(record.owner) === record) this.#closeLater(record, "its connection was closed");
     }
     connection.sessions.clear();
     connection.fallback.clear();
@@ -152,7 +158,7 @@ export class SessionTable implements AsyncDisposable {
         : limits.sessionIdleSeconds;
       if (record.inUse || idleSeconds <= limitSeconds) continue;
       for (const connection of record.connections) {
-        if (connection.fallback.get(record.principal) === record) connection.expired.add(record.principal);
+        if (connection.fallback.get(record.owner) === record) connection.expired.add(record.owner);
       }
       this.#closeLater(record, `unused for ${limitSeconds} s`);
     }
@@ -164,7 +170,7 @@ export class SessionTable implements AsyncDisposable {
     this.#options.observer.sessions(this.#byToken.size);
     for (const connection of record.connections) {
       connection.sessions.delete(record);
-      if (connection.fallback.get(record.principal) === record) connection.fallback.delete(record.principal);
+      if (connection.fallback.get(record.owner) === record) connection.fallback.delete(record.owner);
     }
     record.connections.clear();
     const reason = new EiderError("cancelled", `the session was closed: ${why}`);

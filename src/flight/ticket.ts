@@ -9,7 +9,7 @@ import { checkedHandle, framesOf, type PendingResult } from "./result.ts";
 import type { SessionRecord } from "./session.ts";
 
 interface RunningResult {
-  readonly principal: string;
+  readonly owner: string;
   readonly abort: AbortController;
   /** Resolves when its stream has ended and its rows are closed. */
   readonly ended: Promise<void>;
@@ -48,9 +48,9 @@ export class Tickets {
   }
 
   async *redeem(id: string, context: CallContext): AsyncGenerator<Frame> {
-    const { principal } = await context.identity();
-    context.hold(this.#waiting.get(id, principal).owner);
-    const { value } = this.#waiting.take(id, principal);
+    const owner = (await context.identity()).principal.key;
+    context.hold(this.#waiting.get(id, owner).owner);
+    const { value } = this.#waiting.take(id, owner);
     const abort = new AbortController();
     const follow = () => abort.abort(context.signal.reason);
     context.signal.addEventListener("abort", follow, { once: true });
@@ -58,7 +58,7 @@ export class Tickets {
     const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
-    this.#running.set(id, { principal, abort, ended });
+    this.#running.set(id, { owner, abort, ended });
     const stopCall = () => context.abort(abort.signal.reason);
     abort.signal.addEventListener("abort", stopCall, { once: true });
     try {
@@ -72,22 +72,22 @@ export class Tickets {
   }
 
   /** Resolves when nothing of the result is left. */
-  async cancel(id: string, principal: string): Promise<CancelOutcome> {
-    const waiting = this.#waiting.find(id, principal);
+  async cancel(id: string, owner: string): Promise<CancelOutcome> {
+    const waiting = this.#waiting.find(id, owner);
     if (waiting) {
       await this.#waiting.close(waiting);
       return "cancelled";
     }
     const running = this.#running.get(id);
-    if (running?.principal !== principal) return "not_found";
+    if (running?.owner !== owner) return "not_found";
     running.abort.abort(new EiderError("cancelled", "the statement was cancelled by CancelFlightInfo"));
     await running.ended;
     return "cancelled";
   }
 
   /** Throws `not_found`. Returns when the ticket expires, in milliseconds since 1970. */
-  renew(id: string, principal: string): number {
-    const lease = this.#waiting.get(id, principal);
+  renew(id: string, owner: string): number {
+    const lease = this.#waiting.get(id, owner);
     this.#waiting.renew(lease);
     return lease.expiresAtMs;
   }

@@ -34,6 +34,11 @@ export interface LakeOptions {
   /** Size of a DuckDB-file catalog's WAL at which it is checkpointed, for example `1GB`. */
   readonly walAutocheckpoint: string;
   readonly tempDirectory: string;
+  /**
+   * Set when strangers' SQL runs on the instance: it then reaches no other files, no network, and none of the settings.
+   * `folders`: those of the segments, beside the lake's own.
+   */
+  readonly lockDown?: { readonly folders: readonly string[] } | undefined;
   readonly loadExtension: LoadExtension;
   /** Called with a connection whenever an instance has been opened: for functions that belong to it. */
   readonly onOpen?: (connection: Connection) => void;
@@ -51,6 +56,9 @@ const FLUSH_DEFINITION_WAIT_MS = 1_000;
 /** DuckLake's own retries of races in the catalog: many short ones, as they cost the least with several writers. */
 const CATALOG_RETRIES = 100;
 const CATALOG_RETRY_WAIT_MS = 5;
+
+/** What sessions may still set once the instance is locked down. */
+const SESSION_SETTINGS = ["TimeZone", "streaming_buffer_size"];
 
 /**
  * THE lake instance: the one DuckDB instance of the process that has the lake attached, for queries and flushes alike. A
@@ -139,6 +147,23 @@ export class Lake implements AsyncDisposable {
     }
     if (path !== undefined) await syncPath(dirname(path));
     this.#options.onOpen?.(connection);
+    if (this.#options.lockDown) await this.#lockDown(connection, this.#options.lockDown.folders);
+  }
+
+  /** https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview */
+  async #lockDown(connection: Connection, folders: readonly string[]): Promise<void> {
+    const { path } = this.#catalog;
+    const list = (paths: readonly string[]) => `[${paths.map(quoteLiteral).join(", ")}]`;
+    const directories = [this.#dataPath.location, this.#options.tempDirectory, ...folders].map(withSlash);
+    // The catalog's neighbours are the write-ahead log and its forms during a checkpoint.
+    const files = path === undefined ? [] : ["", ".wal", ".wal.checkpoint", ".wal.recovery"].map((end) => path + end);
+    await connection.run(
+      `SET GLOBAL allowed_directories = ${list(directories)};
+       SET GLOBAL allowed_paths = ${list(files)};
+       SET GLOBAL allowed_configs = ${list(SESSION_SETTINGS)};
+       SET GLOBAL enable_external_access = false;
+       SET GLOBAL lock_configuration = true`,
+    );
   }
 
   async #prepare(): Promise<void> {
@@ -347,6 +372,10 @@ export class Lake implements AsyncDisposable {
       else this.#database.abandon();
     });
   }
+}
+
+function withSlash(folder: string): string {
+  return folder.endsWith("/") ? folder : `${folder}/`;
 }
 
 function openInstance({ queryMemoryMb, tempDirectory, walAutocheckpoint }: LakeOptions): Promise<Database> {

@@ -133,6 +133,8 @@ function declareTransports(r: Registry) {
       "method",
     ]),
     httpRequests: counter(r, "eider_http_requests_total", "HTTP requests.", ["route", "code"]),
+    /** reason: no_credentials, password, token, jwt, certificate, throttled. */
+    authFailures: counter(r, "eider_auth_failures_total", "Callers that were turned away.", ["reason"]),
     buildInfo: gauge(r, "eider_build_info", "1; the labels tell what runs.", [
       "version",
       "duckdb_version",

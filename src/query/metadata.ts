@@ -122,6 +122,8 @@ export type KeySource = (schema: string, table: string) => Promise<readonly stri
 
 export interface MetadataContext {
   readonly keysOf: KeySource;
+  /** Whether the caller may know of a schema of the lake. */
+  readonly isVisible: (schema: string) => boolean;
   readonly defaultSchema: string;
   readonly resultTypes: ResultTypeOptions;
 }
@@ -131,13 +133,15 @@ export async function answerMetadata(
   connection: Connection,
   command: string,
   request: Request,
-  { keysOf, defaultSchema, resultTypes }: MetadataContext,
+  { keysOf, isVisible, defaultSchema, resultTypes }: MetadataContext,
 ): Promise<MetadataRows | undefined> {
   if (FOREIGN_KEY_COMMANDS.has(command)) return { schema: new Schema(keyFields), columns: keyFields.map(() => []) };
   if (command === "CommandGetPrimaryKeys") return primaryKeys(request, keysOf, defaultSchema);
   const row = COMMANDS[command];
   if (!row) return undefined;
-  const rows = await connection.rows(row.sql, row.parameters(request));
+  const rows = (await connection.rows(row.sql, row.parameters(request))).filter(
+    (found) => found["catalog_name"] !== LAKE || !found["db_schema_name"] || isVisible(String(found["db_schema_name"])),
+  );
   const cells: Cell[] = row.fields.map((field) => (found) => found[field.name]);
   const columns = cells.map((cell) => rows.map(cell));
   const fields = [...row.fields];

@@ -121,6 +121,11 @@ export class TokenCursor {
     return this.#tokens[this.#at]?.start ?? this.#tokens.at(-1)?.end ?? 0;
   }
 
+  /** Moves on over whatever comes next. */
+  skip(): void {
+    this.#at++;
+  }
+
   /** All of these words, in order, or none. */
   words(...expected: readonly string[]): boolean {
     const matches = expected.every((word, i) => {

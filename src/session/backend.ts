@@ -1,7 +1,9 @@
+import type { Principal } from "../access/principal.ts";
 import { unwrapEncapsulated } from "../arrow/schema.ts";
 import { LAKE } from "../duck/sql.ts";
 import type { Backend, ClientTraits, Session } from "../flight/backend.ts";
 import { tableSchemas } from "../query/table-schemas.ts";
+import { Guard } from "./guard.ts";
 import type { SessionServices } from "./services.ts";
 import { ClientSession } from "./session.ts";
 
@@ -13,16 +15,25 @@ export class LakeBackend implements Backend {
     this.#services = services;
   }
 
-  openSession(_principal: string, { widenUnsigned }: ClientTraits): Promise<Session> {
-    return ClientSession.open(this.#services, { widenUnsigned });
+  openSession(principal: Principal, { widenUnsigned }: ClientTraits): Promise<Session> {
+    return ClientSession.open(this.#services, { widenUnsigned }, this.#guardOf(principal));
   }
 
-  async listTables(): Promise<ReadonlyArray<{ readonly path: readonly string[]; readonly schema: Uint8Array }>> {
+  #guardOf(principal: Principal): Guard | undefined {
+    const { reader, names } = this.#services;
+    return principal.grants && reader ? new Guard(principal, reader, names) : undefined;
+  }
+
+  async listTables(
+    principal: Principal,
+  ): Promise<ReadonlyArray<{ readonly path: readonly string[]; readonly schema: Uint8Array }>> {
     using connection = await this.#services.lake.connect();
-    const tables = await connection.rows(
+    const guard = this.#guardOf(principal);
+    const found = await connection.rows(
       `SELECT database_name AS catalog_name, schema_name AS db_schema_name, table_name FROM duckdb_tables()
         WHERE database_name = '${LAKE}' AND schema_name <> '_eider' ORDER BY ALL`,
     );
+    const tables = found.filter((table) => guard?.canRead(String(table["db_schema_name"])) ?? true);
     const schemas = await tableSchemas(connection, tables);
     return tables.map((table, i) => ({
       path: [String(table["db_schema_name"]), String(table["table_name"])],

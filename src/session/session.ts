@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { encodeSchema } from "../arrow/schema.ts";
 import type { ResultTypeOptions } from "../arrow/types.ts";
 import { encodeTable } from "../arrow/values.ts";
+import { targetName } from "../base/target.ts";
 import type { Connection } from "../duck/database.ts";
 import { LAKE, qualifiedName } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
@@ -23,6 +24,8 @@ import { SqlSession } from "../query/sql-session.ts";
 import { type Piece, splitStatements } from "../query/tokens.ts";
 import type { SessionContext } from "./context.ts";
 import { EngineStatement } from "./engine-statement.ts";
+import type { Guard } from "./guard.ts";
+import { GuardedStatement } from "./guarded-statement.ts";
 import { prepareOwn, ScriptStatement } from "./own-statements.ts";
 import type { Consistency } from "./read-barrier.ts";
 import { frameRows } from "./row-streams.ts";
@@ -55,16 +58,28 @@ export class ClientSession implements Session, SessionContext {
   readonly sql: SqlSession;
   readonly resultTypes: ResultTypeOptions;
   consistency: Consistency = "session";
+  readonly #guard: Guard | undefined;
   #schema: Promise<string> | undefined;
 
-  private constructor(services: SessionServices, sql: SqlSession, resultTypes: ResultTypeOptions) {
+  private constructor(
+    services: SessionServices,
+    sql: SqlSession,
+    resultTypes: ResultTypeOptions,
+    guard: Guard | undefined,
+  ) {
     this.services = services;
     this.sql = sql;
     this.resultTypes = resultTypes;
+    this.#guard = guard;
   }
 
-  static async open(services: SessionServices, resultTypes: ResultTypeOptions = {}): Promise<ClientSession> {
-    return new ClientSession(services, await SqlSession.open(() => connect(services)), resultTypes);
+  /** `guard`: undefined when nothing is to be checked. */
+  static async open(
+    services: SessionServices,
+    resultTypes: ResultTypeOptions = {},
+    guard?: Guard,
+  ): Promise<ClientSession> {
+    return new ClientSession(services, await SqlSession.open(() => connect(services)), resultTypes, guard);
   }
 
   async prepare(text: string, options: ExecuteOptions): Promise<Prepared> {
@@ -76,6 +91,14 @@ export class ClientSession implements Session, SessionContext {
   }
 
   async #prepareOne(piece: Piece, options: ExecuteOptions): Promise<Prepared> {
+    const guard = this.#guard;
+    if (!guard) return await this.#prepareUnchecked(piece, options);
+    const check = () => guard.checkStatement(piece, () => this.#currentSchema());
+    await check();
+    return new GuardedStatement(await this.#prepareUnchecked(piece, options), check);
+  }
+
+  async #prepareUnchecked(piece: Piece, options: ExecuteOptions): Promise<Prepared> {
     const own = recognize(piece, this.services.names);
     try {
       return await (own ? prepareOwn(this, own, piece, options) : EngineStatement.prepare(this, piece, options));
@@ -94,8 +117,10 @@ export class ClientSession implements Session, SessionContext {
   }
 
   async ingest(options: IngestOptions, schema: Uint8Array): Promise<IngestStream> {
+    const target = await this.#ingestTarget(options);
+    if (!options.temporary) this.#guard?.checkSchema(target.schema, "write", `ingesting into ${targetName(target)}`);
     const request = {
-      target: await this.#ingestTarget(options),
+      target,
       temporary: options.temporary,
       ifNotExists: options.ifNotExists,
       ifExists: options.ifExists,
@@ -124,16 +149,24 @@ export class ClientSession implements Session, SessionContext {
   }
 
   async put(path: readonly string[], schema: Uint8Array): Promise<PutStream> {
-    return PathPut.open(this.services, targetOf(path, this.services.names), schema, this.id);
+    const target = targetOf(path, this.services.names);
+    this.#guard?.checkSchema(target.schema, "write", `appending to ${targetName(target)}`);
+    return PathPut.open(this.services, target, schema, this.id);
   }
 
   async metadata(command: string, request: Readonly<Record<string, unknown>>): Promise<RowStream> {
     const transaction = this.sql.transactionFor();
+    const isVisible = (schema: string) => this.#guard?.canRead(schema) ?? true;
     const keysOf = async (schema: string, table: string) =>
-      (await this.services.lake.describe({ schema, table }))?.primaryKey ?? [];
+      isVisible(schema) ? ((await this.services.lake.describe({ schema, table }))?.primaryKey ?? []) : [];
     const defaultSchema = await this.#currentSchema();
     const answer = await this.sql.onSlot(transaction?.hasBegun ? transaction : undefined, (slot) =>
-      answerMetadata(slot.connection, command, request, { keysOf, defaultSchema, resultTypes: this.resultTypes }),
+      answerMetadata(slot.connection, command, request, {
+        keysOf,
+        isVisible,
+        defaultSchema,
+        resultTypes: this.resultTypes,
+      }),
     );
     if (!answer) throw new EiderError("not_implemented", `${command} is not supported`);
     return frameRows(encodeSchema(answer.schema), encodeTable(answer.schema, answer.columns));
@@ -172,6 +205,9 @@ export class ClientSession implements Session, SessionContext {
   async #use(catalog: string | undefined, schema: string): Promise<void> {
     const [current] = await this.#onHome("SELECT current_database() AS catalog");
     const database = catalog ?? String(current?.["catalog"]);
+    if (database === LAKE) this.#guard?.checkSchema(schema, "read", `using schema ${schema}`);
+    else if (this.#guard)
+      throw new EiderError("forbidden", `catalog ${database} is not for users: tables are in ${LAKE}`);
     const found = await this.#onHome(
       "SELECT 1 FROM duckdb_schemas() WHERE database_name = $database AND schema_name = $schema",
       { database, schema },

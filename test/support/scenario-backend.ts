@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue, StatementType } from "@duckdb/node-api";
 import type { Schema } from "apache-arrow";
+import type { Principal } from "../../src/access/principal.ts";
 import { decodeSchema, encapsulate, encodeSchema } from "../../src/arrow/schema.ts";
 import { must } from "../../src/base/assert.ts";
 import { fromDuckError } from "../../src/duck/errors.ts";
@@ -41,7 +42,7 @@ export class ScenarioBackend implements Backend, AsyncDisposable {
     return new ScenarioBackend(await DuckDBInstance.create(":memory:"), SessionType);
   }
 
-  async openSession(_principal: string, client: ClientTraits): Promise<Session> {
+  async openSession(_principal: Principal, client: ClientTraits): Promise<Session> {
     this.counts.openedSessions++;
     this.counts.clients.push(client);
     return new this.#SessionType(await this.#instance.connect(), this.counts);

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { openPrincipal } from "../../../src/access/principal.ts";
 import { LeaseTable } from "../../../src/flight/lease.ts";
 import { SessionRecord } from "../../../src/flight/session.ts";
 import { ScenarioBackend } from "../../support/scenario-backend.ts";
@@ -15,8 +16,8 @@ async function open(limit = 10) {
     now: () => nowMs,
     release: async (value) => void released.push(value),
   });
-  const owner = (principal: string) =>
-    new SessionRecord(backend, principal, { userAgent: "", widenUnsigned: false }, 0);
+  const owner = (name: string) =>
+    new SessionRecord(backend, openPrincipal(name), { userAgent: "", widenUnsigned: false }, 0);
   return { table, released, owner, pass: (seconds: number) => (nowMs += seconds * 1000) };
 }
 

@@ -1,0 +1,193 @@
+import { createHash } from "node:crypto";
+import { EiderError, messageOf } from "../errors.ts";
+import type { Authenticator } from "./authenticator.ts";
+import type { Credentials, Peer } from "./credentials.ts";
+import { type JwtSettings, JwtVerifier } from "./jwt.ts";
+import { NO_USER, PasswordChecks } from "./password.ts";
+import { keyOf, type Principal } from "./principal.ts";
+import { Throttle } from "./throttle.ts";
+import { hashToken } from "./token.ts";
+import { readUsers, Users } from "./users.ts";
+import { FileWatch } from "./watch.ts";
+
+/** Why a caller was turned away; a label of the metrics. */
+export type Refusal = "no_credentials" | "password" | "token" | "jwt" | "certificate" | "throttled";
+
+export interface GatekeeperOptions {
+  /** Empty: none. */
+  readonly usersFile: string;
+  readonly jwt: JwtSettings;
+  /** Client certificates are taken as proof of a name. */
+  readonly takesCertificates: boolean;
+  readonly refused: (why: Refusal) => void;
+  readonly log: { info(fields: object, message: string): void; error(fields: object, message: string): void };
+  /** Unix milliseconds. */
+  readonly nowMs: () => number;
+}
+
+/** How long a verified credential is believed without another look, and how many are kept. */
+const CACHE_MS = 60_000;
+const CACHE_ENTRIES = 10_000;
+
+/** A user at an address, and an address as a whole: someone who tries many names. */
+const PER_USER = { burst: 5, perSecond: 0.2 };
+const PER_ADDRESS = { burst: 50, perSecond: 1 };
+
+interface Verified {
+  readonly principal: Principal;
+  readonly untilMs: number;
+}
+
+/** Says who a caller is: by password, token, JWT or client certificate. Owns the watch on their files. */
+export class Gatekeeper implements Authenticator, Disposable {
+  readonly isOn = true;
+  readonly #options: GatekeeperOptions;
+  readonly #users: Users;
+  readonly #jwt: JwtVerifier | undefined;
+  readonly #checks = new PasswordChecks();
+  readonly #perUser: Throttle;
+  readonly #perAddress: Throttle;
+  /** By SHA-256 of the credential: secrets are not kept. */
+  readonly #verified = new Map<string, Verified>();
+  #watch: FileWatch | undefined;
+
+  private constructor(options: GatekeeperOptions, users: Users, jwt: JwtVerifier | undefined) {
+    this.#options = options;
+    this.#users = users;
+    this.#jwt = jwt;
+    this.#perUser = new Throttle(PER_USER, options.nowMs);
+    this.#perAddress = new Throttle(PER_ADDRESS, options.nowMs);
+  }
+
+  /** Throws `config_invalid` when a file cannot be read or is not valid. */
+  static async open(options: GatekeeperOptions): Promise<Gatekeeper> {
+    const { usersFile } = options;
+    const jwt = await JwtVerifier.open(options.jwt);
+    const users = new Users();
+    const gatekeeper = new Gatekeeper(options, users, jwt);
+    const paths = [...(usersFile === "" ? [] : [usersFile]), ...(jwt?.files ?? [])];
+    gatekeeper.#watch = await FileWatch.start(paths, () => gatekeeper.#reload());
+    try {
+      if (usersFile !== "") users.replace(await readUsers(usersFile));
+      return gatekeeper;
+    } catch (error) {
+      gatekeeper[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  async #reload(): Promise<void> {
+    const { usersFile, log } = this.#options;
+    try {
+      if (usersFile !== "") this.#users.replace(await readUsers(usersFile));
+      await this.#jwt?.reload();
+      this.#verified.clear();
+      log.info({}, "users and keys were read anew");
+    } catch (error) {
+      log.error({ error: messageOf(error) }, "users or keys could not be read anew; those from before hold");
+    }
+  }
+
+  async authenticate(credentials: Credentials, peer: Peer): Promise<Principal> {
+    if (credentials.kind === "none") return this.#ofCertificate(peer);
+    const cacheKey = digest(credentials);
+    const known = this.#verified.get(cacheKey);
+    if (known && known.untilMs > this.#options.nowMs() && known.principal.isCurrent()) return known.principal;
+    const { principal, untilMs } = await this.#verify(credentials, peer);
+    this.#remember(cacheKey, { principal, untilMs });
+    return principal;
+  }
+
+  #verify(credentials: Exclude<Credentials, { kind: "none" }>, peer: Peer): Promise<Verified> {
+    return credentials.kind === "basic"
+      ? this.#ofPassword(credentials.username, credentials.password, peer)
+      : this.#ofToken(credentials.token, peer);
+  }
+
+  async #ofPassword(username: string, password: string, { address }: Peer): Promise<Verified> {
+    const userKey = `${address} ${username}`;
+    this.#refuseThrottled(Math.max(this.#perUser.waitSeconds(userKey), this.#perAddress.waitSeconds(address)));
+    const user = this.#users.find(username);
+    const matches = await this.#checks.matches(password, user?.password ?? NO_USER, address);
+    if (!user?.password || !matches) {
+      this.#perUser.failed(userKey);
+      this.#perAddress.failed(address);
+      throw this.#refuse("password", "wrong user name or password");
+    }
+    return { principal: user.principal, untilMs: this.#options.nowMs() + CACHE_MS };
+  }
+
+  async #ofToken(token: string, { address }: Peer): Promise<Verified> {
+    const user = this.#users.findByToken(hashToken(token));
+    if (user) return { principal: user.principal, untilMs: this.#options.nowMs() + CACHE_MS };
+    this.#refuseThrottled(this.#perAddress.waitSeconds(address));
+    const looksLikeJwt = token.split(".").length === 3;
+    if (!this.#jwt || !looksLikeJwt) {
+      this.#perAddress.failed(address);
+      throw this.#refuse("token", "the bearer token is not known");
+    }
+    return await this.#ofJwt(this.#jwt, token, address);
+  }
+
+  async #ofJwt(jwt: JwtVerifier, token: string, address: string): Promise<Verified> {
+    const { nowMs } = this.#options;
+    try {
+      const { name, grants: claimed, expiresAtMs } = await jwt.verify(token);
+      const grants = claimed ?? this.#users.find(name)?.principal.grants;
+      if (!grants) {
+        throw new EiderError("unauthenticated", `the token gives ${name} no role, and users_file has no such user`);
+      }
+      const user = claimed ? undefined : this.#users.find(name)?.principal;
+      const principal: Principal = {
+        name,
+        key: keyOf(name, grants),
+        grants,
+        isCurrent: () => nowMs() < expiresAtMs && (user?.isCurrent() ?? true),
+      };
+      return { principal, untilMs: Math.min(expiresAtMs, nowMs() + CACHE_MS) };
+    } catch (error) {
+      if (!(error instanceof EiderError) || error.code !== "unauthenticated") throw error;
+      this.#perAddress.failed(address);
+      this.#options.refused("jwt");
+      throw error;
+    }
+  }
+
+  #ofCertificate({ certificateName }: Peer): Principal {
+    const { takesCertificates } = this.#options;
+    if (!takesCertificates || certificateName === undefined) {
+      throw this.#refuse("no_credentials", "credentials are needed: a user name and password, or a bearer token");
+    }
+    const user = this.#users.find(certificateName);
+    if (user) return user.principal;
+    throw this.#refuse("certificate", `users_file has no user named as the client certificate, ${certificateName}`);
+  }
+
+  #refuseThrottled(waitSeconds: number): void {
+    if (waitSeconds === 0) return;
+    this.#options.refused("throttled");
+    throw new EiderError("limit_exceeded", `too many failed logins: try again in ${waitSeconds} s`);
+  }
+
+  #refuse(why: Refusal, message: string): EiderError {
+    this.#options.refused(why);
+    return new EiderError("unauthenticated", message);
+  }
+
+  #remember(key: string, verified: Verified): void {
+    this.#verified.delete(key);
+    this.#verified.set(key, verified);
+    if (this.#verified.size <= CACHE_ENTRIES) return;
+    const [oldest] = this.#verified.keys();
+    if (oldest !== undefined) this.#verified.delete(oldest);
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch?.[Symbol.dispose]();
+  }
+}
+
+function digest(credentials: Exclude<Credentials, { kind: "none" }>): string {
+  const parts = credentials.kind === "basic" ? [credentials.username, credentials.password] : [credentials.token];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("base64");
+}
