@@ -163,10 +163,13 @@ async function compose(
     await HttpServer.open({
       host: config.host,
       port: config.httpPort,
+      authenticator,
+      tls,
       log,
       metrics,
       routes: operationRoutes({
         metrics,
+        open: { health: config.openHealth, metrics: config.openMetrics },
         probe: async () => {
           using connection = await lake.connect();
           await connection.run("SELECT 1");

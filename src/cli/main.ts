@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { ROLES } from "../access/principal.ts";
 import { addSettingFlags, type Flags, readFlags } from "../config/flags.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import { check } from "./check.ts";
 import { serve } from "./serve.ts";
 import { EXIT, type Shell } from "./shell.ts";
+import { addUser } from "./user.ts";
 
 interface CommandRow {
   readonly name: string;
@@ -35,8 +37,8 @@ const HELP_WIDTH = 110;
 /** Runs the command line `args` (without node and script); resolves to the exit code. */
 export async function runCli(args: readonly string[], shell: Shell): Promise<number> {
   const chosen: { run?: () => Promise<number> } = {};
-  const program = createProgram(shell, (row, flags) => {
-    chosen.run = () => row.run(flags, shell);
+  const program = createProgram(shell, (run) => {
+    chosen.run = run;
   });
   try {
     await program.parseAsync([...args], { from: "user" });
@@ -48,7 +50,10 @@ export async function runCli(args: readonly string[], shell: Shell): Promise<num
   }
 }
 
-function createProgram(shell: Shell, choose: (row: CommandRow, flags: Flags) => void): Command {
+/** Says what is to be run once the command line has been read. */
+type Choose = (run: () => Promise<number>) => void;
+
+function createProgram(shell: Shell, choose: Choose): Command {
   const program = new Command("eider")
     .description("Arrow Flight SQL server that turns many small writes into few, compacted DuckLake commits")
     .version(packageVersion(), "-v, --version")
@@ -57,9 +62,36 @@ function createProgram(shell: Shell, choose: (row: CommandRow, flags: Flags) => 
   for (const row of COMMANDS) {
     const command = prepare(program.command(row.name), shell).description(row.description);
     addSettingFlags(command).addHelpText("after", FOOTER);
-    command.action(() => choose(row, readFlags(command)));
+    command.action(() => choose(() => row.run(readFlags(command), shell)));
   }
+  addUserCommand(program, shell, choose);
   return program;
+}
+
+function addUserCommand(program: Command, shell: Shell, choose: Choose): void {
+  const user = prepare(program.command("user"), shell).description("Users of a server with authentication.");
+  const add = prepare(user.command("add <name>"), shell)
+    .description("Add a user to a users file, or change one; the password is read from standard input.")
+    .option("--users-file <path>", "the file; made when missing (also EIDER_USERS_FILE)")
+    .option("--role <role>", `role on every schema: ${ROLES.join(", ")}`)
+    .option("--schema <name=role>", "role on one schema; may be repeated", (text, all: string[]) => [...all, text], [])
+    .option("--token", "make a bearer token, print it, and ask for no password");
+  add.action((name: string) => {
+    const { usersFile, role, schema, token } = add.opts<{
+      usersFile?: string;
+      role?: string;
+      schema: string[];
+      token?: true;
+    }>();
+    const path = usersFile ?? shell.env["EIDER_USERS_FILE"];
+    choose(async () => {
+      if (path === undefined || path === "") throw new EiderError("config_invalid", "--users-file is not given");
+      return await addUser(
+        { name, usersFile: path, role, schemas: schema, token: token === true, password: token !== true },
+        shell,
+      );
+    });
+  });
 }
 
 /** Commander writes and exits by itself unless told where to. */

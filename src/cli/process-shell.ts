@@ -1,3 +1,5 @@
+import { createInterface } from "node:readline/promises";
+import { Writable } from "node:stream";
 import type { FailpointSpec } from "../base/failpoints.ts";
 import type { Shell } from "./shell.ts";
 
@@ -17,7 +19,23 @@ export function processShell(failpoints?: FailpointSpec): Shell {
         for (const signal of STOP_SIGNALS) process.off(signal, listener);
       };
     },
+    readSecret,
     exitNow: (code) => process.exit(code),
     ...(failpoints ? { failpoints } : {}),
   };
+}
+
+async function readSecret(question: string): Promise<string> {
+  const isTerminal = process.stdin.isTTY === true;
+  if (isTerminal) process.stderr.write(question);
+  // What is typed is echoed to `output`: nowhere.
+  const output = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output, terminal: isTerminal });
+  try {
+    for await (const line of lines) return line;
+    return "";
+  } finally {
+    lines.close();
+    if (isTerminal) process.stderr.write("\n");
+  }
 }

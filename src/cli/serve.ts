@@ -2,6 +2,7 @@ import { isAbsolute, relative, sep } from "node:path";
 import { describeConfig } from "../config/describe.ts";
 import type { Flags } from "../config/flags.ts";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
+import { hasTls } from "../config/security.ts";
 import { createLog, type Logger } from "../observe/log.ts";
 import { createMetrics } from "../observe/metrics.ts";
 import { type EiderServer, openServer } from "../server.ts";
@@ -68,8 +69,9 @@ function stopSignal(shell: Shell, log: Logger): StopSignal {
 
 function readyLine({ config }: LoadedConfig, server: EiderServer, cwd: string): string {
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+  const [flight, http] = hasTls(config) ? ["grpc+tls", "https"] : ["grpc", "http"];
   return (
-    `eider ready flight=grpc://${host}:${server.flightPort} http=http://${host}:${server.httpPort} ` +
+    `eider ready flight=${flight}://${host}:${server.flightPort} http=${http}://${host}:${server.httpPort} ` +
     `data=${shortPath(config.dataDir, cwd)}\n`
   );
 }

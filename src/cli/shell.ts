@@ -11,6 +11,8 @@ export interface Shell {
   readonly onStopSignal: (listener: (signal: string) => void) => () => void;
   /** Ends the process at once. */
   readonly exitNow: (code: number) => void;
+  /** One line of standard input; asked for and not shown on a terminal. */
+  readonly readSecret: (question: string) => Promise<string>;
   readonly failpoints?: FailpointSpec;
 }
 

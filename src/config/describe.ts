@@ -21,7 +21,9 @@ export function settingsTable(): string {
       const { group: own, legacy, help, default: value } = SETTINGS[key];
       if (own !== group) continue;
       const also = legacy ? ` (also \`${legacy.join("`, `")}\`)` : "";
-      lines.push(`| \`${settingName(key)}\` | \`${value}\` | ${help.replaceAll("|", "\\|")}${also} |`);
+      lines.push(
+        `| \`${settingName(key)}\` | ${value === "" ? "none" : `\`${value}\``} | ${help.replaceAll("|", "\\|")}${also} |`,
+      );
     }
   }
   return [

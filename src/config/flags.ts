@@ -25,7 +25,7 @@ export function addSettingFlags(command: Command): Command {
       if (setting.group !== group) continue;
       const isFlag = typeof setting.default === "boolean";
       const value = isFlag ? `[${setting.kind.placeholder}]` : `<${setting.kind.placeholder}>`;
-      const help = `${setting.help} (default: ${setting.default})`;
+      const help = `${setting.help} (default: ${setting.default === "" ? "none" : setting.default})`;
       command.addOption(new Option(`${flagName(key)} ${value}`, help).helpGroup(`${group}:`));
     }
   }

@@ -6,6 +6,8 @@ import { type Route, withBody } from "./route.ts";
 /** What operators and their tools call: probes, metrics, flush. */
 export interface OperationServices {
   readonly metrics: Metrics;
+  /** Routes that answer without credentials although others do not; default: probes do, metrics do not. */
+  readonly open?: { readonly health: boolean; readonly metrics: boolean };
   /** Resolves when DuckDB answers; `SELECT 1` on the lake instance. */
   readonly probe: () => Promise<void>;
   /** Why the server takes no requests yet, or any more; empty when it does. */
@@ -13,6 +15,8 @@ export interface OperationServices {
   /** Flushes one table (`t`, `schema.t`) or all; resolves, once committed, to what is told to the caller. */
   readonly flush: (table: string | undefined) => Promise<Readonly<Record<string, unknown>>>;
 }
+
+const DEFAULT_OPEN = { health: true, metrics: false };
 
 const Health = z.object({ status: z.enum(["ok", "error"]), db_connected: z.boolean(), error: z.string().optional() });
 const Readiness = z.object({ status: z.enum(["ready", "not_ready"]), reasons: z.array(z.string()) });
@@ -33,13 +37,13 @@ const json = (description: string, schema: z.ZodType, status = 200) => ({
   content: { "application/json": schema },
 });
 
-export function operationRoutes({ metrics, probe, notReady, flush }: OperationServices): Route[] {
+export function operationRoutes({ metrics, probe, notReady, flush, open = DEFAULT_OPEN }: OperationServices): Route[] {
   const health = new HealthProbe({ probe, now: () => performance.now() });
   return [
     {
       method: "GET",
       path: "/health",
-      access: "open",
+      access: open.health ? "open" : "read",
       summary: "Whether the database answers",
       answers: [json("it does", Health), json("it does not", Health, 503)],
       async handle(_, reply) {
@@ -51,7 +55,7 @@ export function operationRoutes({ metrics, probe, notReady, flush }: OperationSe
     {
       method: "GET",
       path: "/ready",
-      access: "open",
+      access: open.health ? "open" : "read",
       summary: "Whether the server takes requests",
       answers: [json("it does", Readiness), json("not yet, or not any more; with reasons", Readiness, 503)],
       async handle(_, reply) {
@@ -63,7 +67,7 @@ export function operationRoutes({ metrics, probe, notReady, flush }: OperationSe
     {
       method: "GET",
       path: "/metrics",
-      access: "read",
+      access: open.metrics ? "open" : "read",
       summary: "Metrics in Prometheus' text format",
       answers: [{ status: 200, description: "all metrics", content: { "text/plain": undefined } }],
       async handle(_, reply) {

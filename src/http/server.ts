@@ -1,7 +1,10 @@
 import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from "fastify";
+import { type Authenticator, OPEN_AUTHENTICATOR } from "../access/authenticator.ts";
+import type { TlsFiles } from "../access/tls.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import type { Logger } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import { followCertificate, httpsOptions, requireAccess } from "./access.ts";
 import { type Access, parseBody, type Route } from "./route.ts";
 
 declare module "fastify" {
@@ -19,6 +22,10 @@ export interface HttpOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly routes: readonly Route[];
+  /** Default: authentication is off. */
+  readonly authenticator?: Authenticator;
+  /** Default: no TLS. */
+  readonly tls?: TlsFiles | undefined;
 }
 
 const BODY_LIMIT_BYTES = 1 << 20;
@@ -34,7 +41,14 @@ export class HttpServer implements AsyncDisposable {
 
   /** Rejects with `config_invalid` when the address cannot be listened on. */
   static async open(options: HttpOptions): Promise<HttpServer> {
-    const app = fastify({ logger: false, bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: true });
+    const app = fastify({
+      ...httpsOptions(options.tls),
+      logger: false,
+      bodyLimit: BODY_LIMIT_BYTES,
+      forceCloseConnections: true,
+    });
+    followCertificate(app.server, options.tls);
+    requireAccess(app, options.authenticator ?? OPEN_AUTHENTICATOR);
     takeJsonBodies(app);
     countAndLog(app, options);
     answerErrors(app, options.log);

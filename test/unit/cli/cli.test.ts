@@ -35,6 +35,7 @@ async function run(args: readonly string[], overrides: Partial<Shell> = {}): Pro
     exitNow: (code) => {
       throw new Error(`exit ${code}`);
     },
+    readSecret: async () => "",
     ...overrides,
   };
   return { code: await runCli(args, shell), stdout, stderr };
