@@ -28,7 +28,20 @@ export interface SchemaPlan {
 /** What the values are for: rows for the lake, or a statement's parameters, which need not be storable. */
 export type BatchUse = "store" | "bind";
 
+const plansBySchema: Readonly<Record<BatchUse, WeakMap<Schema, SchemaPlan>>> = {
+  store: new WeakMap(),
+  bind: new WeakMap(),
+};
+
 export function planSchema(schema: Schema, use: BatchUse): SchemaPlan {
+  const known = plansBySchema[use].get(schema);
+  if (known) return known;
+  const plan = makePlan(schema, use);
+  plansBySchema[use].set(schema, plan);
+  return plan;
+}
+
+function makePlan(schema: Schema, use: BatchUse): SchemaPlan {
   const dictionaries = new Map<number, ColumnPlan>();
   const types = new Map<number, string>();
   const plan = (field: Field, path: string): ColumnPlan => {

@@ -1,5 +1,6 @@
 import { type Field, Schema } from "apache-arrow";
 import { Message } from "apache-arrow/ipc/metadata/message";
+import { RecentMap } from "../base/recent-map.ts";
 import { FlatTable, malformed } from "./flatbuffer.ts";
 import { FieldReader, readMetadata } from "./schema-fields.ts";
 import { duckTypeOf } from "./types.ts";
@@ -10,12 +11,28 @@ const CONTINUATION = 0xffffffff;
 const HEADER_SCHEMA = 1;
 const VERSION_V4 = 3;
 
+/** Longer schemas are decoded each time. */
+const LONGEST_KNOWN_BYTES = 16_384;
+const known = new RecentMap<string, Schema>(256);
+
 /**
- * The schema in a bare flatbuffer `Message` (FlightData.data_header).
+ * The schema in a bare flatbuffer `Message` (FlightData.data_header). The same bytes give the same object while they are
+ * remembered: clients with small batches send one schema message over and over, and what is derived from a schema can be
+ * kept by its identity. Callers must not change it.
  * Throws request_invalid when it is malformed and type_unsupported, naming the field's path and its Arrow type, when a
  * field's type has no DuckDB type.
  */
 export function decodeSchema(header: Uint8Array): Schema {
+  if (header.byteLength > LONGEST_KNOWN_BYTES) return readSchema(header);
+  const key = Buffer.from(header.buffer, header.byteOffset, header.byteLength).toString("latin1");
+  const found = known.get(key);
+  if (found) return found;
+  const schema = readSchema(header);
+  known.set(key, schema);
+  return schema;
+}
+
+function readSchema(header: Uint8Array): Schema {
   const message = FlatTable.root(header);
   checkVersion(message);
   const schema = message.uint8(1) === HEADER_SCHEMA ? message.table(2) : undefined;

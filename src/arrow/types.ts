@@ -10,7 +10,17 @@ export function duckTypeOf(field: Field): string {
   return duckTypeAt(field, field.name);
 }
 
+const columnsBySchema = new WeakMap<Schema, readonly Column[]>();
+
 /** A table's columns for a schema, in its order. */
-export function columnsOf(schema: Schema): Column[] {
-  return schema.fields.map((field) => ({ name: field.name, type: duckTypeOf(field), nullable: field.nullable }));
+export function columnsOf(schema: Schema): readonly Column[] {
+  const known = columnsBySchema.get(schema);
+  if (known) return known;
+  const columns = schema.fields.map((field) => ({
+    name: field.name,
+    type: duckTypeOf(field),
+    nullable: field.nullable,
+  }));
+  columnsBySchema.set(schema, columns);
+  return columns;
 }

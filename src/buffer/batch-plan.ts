@@ -21,6 +21,8 @@ export interface CastPlan {
 
 const CAST_OP_COLUMN = "_eider_cast_op";
 
+const plansByLayout = new WeakMap<RowLayout, WeakMap<Schema, BatchPlan>>();
+
 /** How the columns of a stream's batches become a segment's rows; made once per schema message and layout. */
 export class BatchPlan {
   readonly layout: RowLayout;
@@ -42,7 +44,11 @@ export class BatchPlan {
 
   /** Throws schema_mismatch, naming the column, when a column is unknown, twice there, or of a type that does not fit. */
   static match(schema: Schema, layout: RowLayout): BatchPlan {
-    return BatchPlan.matchColumns(columnsOf(schema), layout);
+    const bySchema = plansByLayout.get(layout) ?? new WeakMap<Schema, BatchPlan>();
+    plansByLayout.set(layout, bySchema);
+    const plan = bySchema.get(schema) ?? BatchPlan.matchColumns(columnsOf(schema), layout);
+    bySchema.set(schema, plan);
+    return plan;
   }
 
   static matchColumns(columns: readonly Column[], layout: RowLayout): BatchPlan {

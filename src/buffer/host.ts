@@ -107,11 +107,9 @@ export class BufferHost {
       this.#outbox.changed(buffer);
       return undefined;
     },
+    // At once: its first batch is right behind it.
     openStream: async ({ stream, target, schema }) => {
-      const buffer = await this.#ensured(target);
-      const opened = { target, schema: new StreamSchema(schema) };
-      if (buffer.layout) opened.schema.planFor(buffer.layout);
-      this.#streams.set(stream, opened);
+      this.#streams.set(stream, { target, schema: new StreamSchema(schema) });
       return undefined;
     },
     // Not async: batches of a stream must be decoded and queued in the order of their messages.
@@ -128,7 +126,6 @@ export class BufferHost {
     },
     openStage: async ({ stage, target, shape, schema }) => {
       const settings = {
-        stageMemoryBytes: this.#settings.stageMemoryBytes,
         fileMemoryMb: this.#settings.bufferMemoryMb * STAGED_MEMORY_FACTOR,
         stagingFolder: this.#stagingFolder,
         segmentFolder: (of: Target) => ensureFolder(this.#settings.bufferDir, of),
@@ -140,6 +137,12 @@ export class BufferHost {
     writeStage: async ({ stage, message }) => {
       await this.#stage(stage).write(message);
       return undefined;
+    },
+    publishWhole: async ({ target, schema, messages, options }) => {
+      const buffer = await this.#ensured(target);
+      const stream = new StreamSchema(schema);
+      const batches = messages.map((message) => stream.decode(message)).filter((batch) => batch !== undefined);
+      return buffer.append(new PendingUnit(batches, options, (layout) => stream.planFor(layout)));
     },
     publishStage: async ({ stage, options }) => {
       const staged = this.#stage(stage);

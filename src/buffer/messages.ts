@@ -16,7 +16,6 @@ export interface WorkerSettings {
   readonly flushMemoryMb: number;
   readonly bufferMaxRows: number;
   readonly bufferMaxBytes: number;
-  readonly stageMemoryBytes: number;
   readonly tokenRetentionSeconds: number;
   readonly failpoints: FailpointSpec;
   /** Ids of sealed segments that the main thread has already: a worker that is started anew leaves them alone. */
@@ -34,6 +33,11 @@ export interface Calls {
     result: undefined;
   };
   writeStage: { args: { stage: number; message: ArrowMessage }; result: undefined };
+  /** A staged stream that needs no file. */
+  publishWhole: {
+    args: { target: Target; schema: Uint8Array; messages: readonly ArrowMessage[]; options: AppendOptions };
+    result: AppendResult;
+  };
   publishStage: { args: { stage: number; options: AppendOptions }; result: AppendResult };
   stageToFile: { args: { stage: number }; result: { path: string; rows: number } };
   discardStage: { args: { stage: number }; result: undefined };

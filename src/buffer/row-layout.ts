@@ -20,6 +20,8 @@ export function opColumnOf(columns: readonly Column[]): string {
   return name;
 }
 
+const layoutsByShape = new WeakMap<TableShape, RowLayout>();
+
 /** How a target's rows are stored in a segment: the table `rows`, and what its DuckDB instance needs for it. */
 export class RowLayout {
   readonly target: Target;
@@ -52,8 +54,15 @@ export class RowLayout {
     return new RowLayout({ target: this.target, id: other.id, columns, primaryKey: this.primaryKey });
   }
 
+  /** The same object for the same description: the lake's are kept as long as the table is as it was. */
+  static of(shape: TableShape): RowLayout {
+    const layout = layoutsByShape.get(shape) ?? new RowLayout(shape);
+    layoutsByShape.set(shape, layout);
+    return layout;
+  }
+
   sameAs(other: RowLayout): boolean {
-    return this.#identity === other.#identity;
+    return this === other || this.#identity === other.#identity;
   }
 
   /** Same key columns, whatever their order or case: only then rows of both can be compacted together. */

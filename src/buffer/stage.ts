@@ -10,11 +10,9 @@ import { StagedFile } from "./staged-file.ts";
 import { StreamSchema } from "./stream-schema.ts";
 import type { TableBuffer } from "./table-buffer.ts";
 import type { AppendOptions, AppendResult, ArrowMessage } from "./types.ts";
-import { PendingUnit, unitOf } from "./write-unit.ts";
+import { unitOf } from "./write-unit.ts";
 
 export interface StageSettings {
-  /** Batches up to this many bytes wait in memory as received; beyond it, all go to a file. */
-  readonly stageMemoryBytes: number;
   readonly fileMemoryMb: number;
   readonly stagingFolder: string;
   /** Where a file goes that may become a segment. */
@@ -24,14 +22,12 @@ export interface StageSettings {
 
 const NO_TARGET: Target = { schema: "", table: "" };
 
-/** The worker's side of a StageStream. Calls run in order; the first error is that of all later ones. */
+/** The worker's side of a StageStream that is too large for memory. Calls run in order; the first error is that of all later ones. */
 export class Stage {
   readonly target: Target | undefined;
   readonly #stream: StreamSchema;
   readonly #plan: BatchPlan;
   readonly #settings: StageSettings;
-  #waiting: RecordBatchView[] = [];
-  #waitingBytes = 0;
   #file: StagedFile | undefined;
   /** A NULL that only deletes may have: whether the rows are deletes is known at the end. */
   #violation: unknown;
@@ -55,22 +51,15 @@ export class Stage {
       const batch = this.#stream.decode(message);
       if (batch === undefined || batch.rowCount === 0) return;
       this.#check(batch);
-      if (this.#file) return this.#file.write(unitOf(this.#plan, [batch], this.#plan.defaultOp));
-      this.#waiting.push(batch);
-      this.#waitingBytes += batch.bodyBytes;
-      if (this.#waitingBytes > this.#settings.stageMemoryBytes) await this.#spill();
+      const file = await this.#openFile();
+      await file.write(unitOf(this.#plan, [batch], this.#plan.defaultOp));
     });
   }
 
   publish(buffer: TableBuffer, options: AppendOptions): Promise<AppendResult> {
     return this.#next(async () => {
       this.#isEnded = true;
-      const file = this.#file;
-      if (file === undefined) {
-        const pending = new PendingUnit(this.#waiting, options, (layout) => this.#stream.planFor(layout));
-        this.#waiting = [];
-        return buffer.append(pending);
-      }
+      const file = await this.#openFile();
       const op = options.op ?? this.#plan.defaultOp;
       this.#plan.checkOp(op);
       if (op !== "delete") this.#refuseViolation();
@@ -81,7 +70,7 @@ export class Stage {
   toFile(): Promise<{ path: string; rows: number }> {
     return this.#next(async () => {
       this.#refuseViolation();
-      const file = this.#file ?? (await this.#spill());
+      const file = await this.#openFile();
       this.#isEnded = true;
       return { path: await file.toFile(this.#settings.stagingFolder), rows: file.rows };
     });
@@ -91,7 +80,6 @@ export class Stage {
   async discard(): Promise<void> {
     this.#isEnded = true;
     await this.#tail.catch(() => {});
-    this.#waiting = [];
     await this.#file?.discard();
   }
 
@@ -109,13 +97,11 @@ export class Stage {
     if (this.#violation !== undefined) throw this.#violation;
   }
 
-  async #spill(): Promise<StagedFile> {
+  async #openFile(): Promise<StagedFile> {
+    if (this.#file) return this.#file;
     const { stagingFolder, segmentFolder, fileMemoryMb, failpoints } = this.#settings;
     const folder = this.target ? await segmentFolder(this.target) : stagingFolder;
     this.#file = await StagedFile.create(folder, this.#plan.layout, fileMemoryMb, failpoints);
-    const batches = this.#waiting;
-    this.#waiting = [];
-    if (batches.length > 0) await this.#file.write(unitOf(this.#plan, batches, this.#plan.defaultOp));
     return this.#file;
   }
 

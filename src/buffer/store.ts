@@ -1,11 +1,13 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { decodeSchema } from "../arrow/schema.ts";
 import { assert, must } from "../base/assert.ts";
 import type { FailpointSpec } from "../base/failpoints.ts";
 import type { TableShape } from "../base/table.ts";
 import { type Target, targetKey, targetName } from "../base/target.ts";
 import { EiderError } from "../errors.ts";
 import { Admission } from "./admission.ts";
+import { BatchPlan } from "./batch-plan.ts";
 import { folderName, QUARANTINE, removeDatabase, STAGING, workerOf } from "./buffer-folder.ts";
 import { BufferMirror } from "./buffer-mirror.ts";
 import { type Log, SILENT } from "./log.ts";
@@ -103,7 +105,7 @@ export class BufferStore implements Buffers, AsyncDisposable {
   async ensureBuffer(shape: TableShape, watermark: number): Promise<void> {
     this.#requireOpen();
     const mirror = this.#mirror(shape.target);
-    const layout = new RowLayout(shape);
+    const layout = RowLayout.of(shape);
     if (mirror.layout?.sameAs(layout)) return;
     mirror.noteSeq(Math.max(watermark, this.#clearedSeqs.get(mirror.key) ?? 0));
     await this.#slot(shape.target).link.call("ensure", { shape, watermark: mirror.watermark });
@@ -117,10 +119,9 @@ export class BufferStore implements Buffers, AsyncDisposable {
   async appendToBuffer(target: Target, schema: Uint8Array, session: string): Promise<AppendStream> {
     this.#requireOpen();
     assert(this.hasBuffer(target), `ensureBuffer was called for ${targetName(target)}`);
-    const host = this.#host(target);
-    const id = this.#nextId++;
-    await host.link.call("openStream", { stream: id, target, schema: schema.slice() });
-    return new BufferAppendStream(id, this.#owner(target, session), host);
+    checkFits(schema, this.#mirror(target).layout);
+    const opening = { target, schema: schema.slice() };
+    return new BufferAppendStream(this.#nextId++, opening, this.#owner(target, session), this.#host(target));
   }
 
   async stage(
@@ -133,8 +134,10 @@ export class BufferStore implements Buffers, AsyncDisposable {
     const id = this.#nextId++;
     // Without a target any worker will do.
     const host = target ? this.#host(target) : this.#hostOf(must(this.#slots[id % this.#slots.length], "a worker"));
-    await host.link.call("openStage", { stage: id, target, shape, schema: schema.slice() });
-    return new BufferStageStream(id, this.#owner(target, session), host);
+    checkFits(schema, shape && RowLayout.of(shape));
+    const opening = { target, shape, schema: schema.slice() };
+    const { stageMemoryBytes } = this.#options;
+    return new BufferStageStream(id, opening, stageMemoryBytes, this.#owner(target, session), host);
   }
 
   async seal(target: Target, reason: SealReason): Promise<SealedSegment | undefined> {
@@ -213,13 +216,13 @@ export class BufferStore implements Buffers, AsyncDisposable {
 
   #makeSlot(index: number): WorkerSlot {
     const { bufferDir, bufferMemoryMb, flushMemoryMb, bufferMaxRows, bufferMaxBytes } = this.#options;
-    const { workers, stageMemoryBytes, tokenRetentionSeconds, failpoints } = this.#options;
+    const { workers, tokenRetentionSeconds, failpoints } = this.#options;
     const mine = () => [...this.#mirrors.values()].filter((mirror) => this.#indexOf(mirror.target) === index);
     return new WorkerSlot({
       log: this.#log,
       settings: () => ({
         ...{ bufferDir, index, workers, bufferMemoryMb, flushMemoryMb, bufferMaxRows, bufferMaxBytes },
-        ...{ stageMemoryBytes, tokenRetentionSeconds, failpoints },
+        ...{ tokenRetentionSeconds, failpoints },
         known: mine().flatMap((mirror) => mirror.sealed.map((segment) => segment.id)),
       }),
       ensured: () =>
@@ -278,4 +281,10 @@ export class BufferStore implements Buffers, AsyncDisposable {
   #requireOpen(): void {
     if (this.#closing) throw new EiderError("shutting_down", "the server is shutting down");
   }
+}
+
+/** Refuses a stream at its schema message, before any row comes. Throws schema_mismatch, naming the column. */
+function checkFits(schema: Uint8Array, layout: RowLayout | undefined): void {
+  const decoded = decodeSchema(schema);
+  if (layout) BatchPlan.match(decoded, layout);
 }

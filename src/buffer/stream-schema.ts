@@ -5,11 +5,10 @@ import { BatchPlan } from "./batch-plan.ts";
 import type { RowLayout } from "./row-layout.ts";
 import type { ArrowMessage } from "./types.ts";
 
-/** One client stream's schema: decodes its batches and plans how they become rows, once per layout. */
+/** One client stream's schema: decodes its batches and plans how they become rows. */
 export class StreamSchema {
   readonly schema: Schema;
   readonly #decoder: BatchDecoder;
-  #plan: BatchPlan | undefined;
 
   constructor(message: Uint8Array) {
     this.schema = decodeSchema(message);
@@ -22,7 +21,6 @@ export class StreamSchema {
   }
 
   planFor(layout: RowLayout): BatchPlan {
-    if (this.#plan?.layout !== layout) this.#plan = BatchPlan.match(this.schema, layout);
-    return this.#plan;
+    return BatchPlan.match(this.schema, layout);
   }
 }

@@ -1,3 +1,6 @@
+import { must } from "../base/assert.ts";
+import type { TableShape } from "../base/table.ts";
+import type { Target } from "../base/target.ts";
 import { EiderError } from "../errors.ts";
 import type { Admission, Lane } from "./admission.ts";
 import { bytesOfMessage, transferable } from "./transfer.ts";
@@ -57,15 +60,25 @@ class Gate {
   }
 }
 
+/** What the worker must know before a stream's first batch. */
+export interface StreamOpening {
+  readonly target: Target;
+  readonly schema: Uint8Array;
+}
+
+/** The worker hears of the stream with its first batch, so that a stream of one batch is one message. */
 export class BufferAppendStream implements AppendStream {
   readonly #id: number;
+  readonly #opening: StreamOpening;
   readonly #owner: StreamOwner;
   readonly #link: WorkerLink;
   readonly #gate: Gate;
   readonly #pending = new Set<Promise<unknown>>();
+  #isOpen = false;
 
-  constructor(id: number, owner: StreamOwner, host: StreamHost) {
+  constructor(id: number, opening: StreamOpening, owner: StreamOwner, host: StreamHost) {
     this.#id = id;
+    this.#opening = opening;
     this.#owner = owner;
     this.#link = host.link;
     this.#gate = new Gate(host, owner);
@@ -73,6 +86,7 @@ export class BufferAppendStream implements AppendStream {
 
   async append(message: ArrowMessage, options: AppendOptions): Promise<AppendResult | undefined> {
     const passed = this.#gate.pass(bytesOfMessage(message), () => {
+      this.#open();
       const { message: moved, transfer } = transferable(message);
       return this.#link.call("append", { stream: this.#id, message: moved, options }, transfer);
     });
@@ -88,27 +102,53 @@ export class BufferAppendStream implements AppendStream {
   }
 
   async close(): Promise<void> {
+    if (!this.#isOpen) return;
     await Promise.allSettled(this.#pending);
-    // The stream is gone with its worker, too.
-    await this.#link.call("closeStream", { stream: this.#id }).catch(() => {});
+    // Nobody waits for it; and the stream is gone with its worker, too.
+    this.#link.call("closeStream", { stream: this.#id }).catch(() => {});
+  }
+
+  #open(): void {
+    if (this.#isOpen) return;
+    this.#isOpen = true;
+    // A refusal is that of the batch behind it, too.
+    this.#link.call("openStream", { stream: this.#id, ...this.#opening }).catch(() => {});
   }
 }
 
 /** Bytes of one staged stream that may be on their way before write() waits for the worker. */
 const STAGE_AHEAD_BYTES = 16 * 1024 * 1024;
 
+export interface StageOpening {
+  readonly target: Target | undefined;
+  readonly shape: TableShape | undefined;
+  readonly schema: Uint8Array;
+}
+
+/**
+ * A staged stream: while it is small its messages wait here, and publishing them is one message; beyond `memoryBytes` they
+ * go to a file of the worker's.
+ */
 export class BufferStageStream implements StageStream {
   readonly #id: number;
+  readonly #opening: StageOpening;
+  readonly #memoryBytes: number;
   readonly #owner: StreamOwner;
   readonly #link: WorkerLink;
   readonly #gate: Gate;
+  #held: ArrowMessage[] = [];
+  #heldBytes = 0;
+  /** The worker has a file for it. */
+  #isInFile = false;
   #aheadBytes = 0;
   #failure: unknown;
   #last: Promise<unknown> = Promise.resolve();
   #isEnded = false;
 
-  constructor(id: number, owner: StreamOwner, host: StreamHost) {
+  constructor(id: number, opening: StageOpening, memoryBytes: number, owner: StreamOwner, host: StreamHost) {
     this.#id = id;
+    this.#opening = opening;
+    this.#memoryBytes = memoryBytes;
     this.#owner = owner;
     this.#link = host.link;
     this.#gate = new Gate(host, owner);
@@ -116,6 +156,68 @@ export class BufferStageStream implements StageStream {
 
   async write(message: ArrowMessage): Promise<void> {
     this.#requireUsable();
+    if (this.#isInFile) return this.#send(message);
+    this.#held.push(message);
+    this.#heldBytes += bytesOfMessage(message);
+    if (this.#heldBytes > this.#memoryBytes) await this.#spill();
+  }
+
+  async publish(options: AppendOptions): Promise<AppendResult> {
+    const result = await (this.#isInFile ? this.#publishFile(options) : this.#publishHeld(options));
+    if (result.rows > 0) this.#owner.acknowledged(result.seq);
+    // Nothing is left to discard; the worker forgets the stage.
+    await this.discard();
+    return result;
+  }
+
+  async toFile(): Promise<{ readonly path: string; readonly rows: number }> {
+    this.#requireUsable();
+    if (!this.#isInFile) await this.#spill();
+    await this.#written();
+    return this.#link.call("stageToFile", { stage: this.#id });
+  }
+
+  async discard(): Promise<void> {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#held = [];
+    // A worker that died deletes what it staged when it starts again.
+    if (this.#isInFile) await this.#link.call("discardStage", { stage: this.#id }).catch(() => {});
+  }
+
+  async #publishFile(options: AppendOptions): Promise<AppendResult> {
+    await this.#written();
+    return this.#link.call("publishStage", { stage: this.#id, options });
+  }
+
+  async #publishHeld(options: AppendOptions): Promise<AppendResult> {
+    this.#requireUsable();
+    const { target, schema } = this.#opening;
+    const { sent } = await this.#gate.pass(this.#heldBytes, () => {
+      const moved = this.#held.map(transferable);
+      this.#held = [];
+      const messages = moved.map(({ message }) => message);
+      const args = { target: must(target, "a stream without a target is not published"), schema, messages, options };
+      return this.#link.call(
+        "publishWhole",
+        args,
+        moved.flatMap(({ transfer }) => transfer),
+      );
+    });
+    return sent;
+  }
+
+  async #spill(): Promise<void> {
+    this.#isInFile = true;
+    this.#link.call("openStage", { stage: this.#id, ...this.#opening }).catch((error) => {
+      this.#failure ??= error;
+    });
+    const held = this.#held;
+    this.#held = [];
+    for (const message of held) await this.#send(message);
+  }
+
+  async #send(message: ArrowMessage): Promise<void> {
     const bytes = bytesOfMessage(message);
     this.#aheadBytes += bytes;
     const { sent } = await this.#gate.pass(bytes, () => {
@@ -134,27 +236,6 @@ export class BufferStageStream implements StageStream {
     this.#last = settled;
     if (this.#aheadBytes > STAGE_AHEAD_BYTES) await settled;
     this.#requireUsable();
-  }
-
-  async publish(options: AppendOptions): Promise<AppendResult> {
-    await this.#written();
-    const result = await this.#link.call("publishStage", { stage: this.#id, options });
-    if (result.rows > 0) this.#owner.acknowledged(result.seq);
-    // Nothing is left to discard; the worker forgets the stage.
-    await this.discard();
-    return result;
-  }
-
-  async toFile(): Promise<{ readonly path: string; readonly rows: number }> {
-    await this.#written();
-    return this.#link.call("stageToFile", { stage: this.#id });
-  }
-
-  async discard(): Promise<void> {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
-    // A worker that died deletes what it staged when it starts again.
-    await this.#link.call("discardStage", { stage: this.#id }).catch(() => {});
   }
 
   async #written(): Promise<void> {

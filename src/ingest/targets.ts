@@ -8,7 +8,7 @@ import type { SqlSession, Transaction } from "../query/sql-session.ts";
 import type { IngestServices } from "./services.ts";
 
 /** The columns that a stream's schema message stands for; refuses what the lake cannot store, by name. */
-export function storableColumns(schema: Uint8Array): Column[] {
+export function storableColumns(schema: Uint8Array): readonly Column[] {
   const columns = columnsOf(decodeSchema(schema));
   for (const column of columns) refuseUnstorable(column);
   if (columns.length === 0) {

@@ -2,6 +2,7 @@ import duckdb from "@duckdb/node-bindings";
 import { Schema } from "apache-arrow";
 import { encodeSchema } from "../arrow/schema.ts";
 import { arrowFieldOf, type ResultTypeOptions } from "../arrow/types.ts";
+import { RecentMap } from "../base/recent-map.ts";
 
 const { Type } = duckdb;
 
@@ -16,10 +17,9 @@ const WITH_PARTS: ReadonlySet<number> = new Set([
   Type.UNION,
 ]);
 
-const LIMIT = 256;
 /** Texts longer than this are not kept as keys. */
 const LONGEST_KEY = 2000;
-const known = new Map<string, Uint8Array>();
+const known = new RecentMap<string, Uint8Array>(256);
 
 /**
  * The schema message of a result. A statement's is needed when it is prepared and when it runs, and building one costs as
@@ -33,14 +33,7 @@ export function resultSchema(
   const found = key === undefined ? undefined : known.get(key);
   if (found) return found;
   const bytes = encodeSchema(new Schema(columns.map(({ name, type }) => arrowFieldOf(name, type, true, types))));
-  if (key !== undefined && key.length <= LONGEST_KEY) {
-    // The oldest goes: what is asked for often is soon back.
-    for (const oldest of known.size >= LIMIT ? known.keys() : []) {
-      known.delete(oldest);
-      break;
-    }
-    known.set(key, bytes);
-  }
+  if (key !== undefined && key.length <= LONGEST_KEY) known.set(key, bytes);
   return bytes;
 }
 

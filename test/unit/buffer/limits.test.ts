@@ -37,7 +37,8 @@ describe("buffer_disk_limit_bytes", () => {
       message: expect.stringMatching(/buffer_disk_limit_bytes \(1000000\).*main\.events/),
     });
     const stage = await t.store.stage(EVENTS.target, EVENTS, SCHEMA(), "s");
-    await expect(stage.write(batchOf(eventsOf([1])))).rejects.toMatchObject({ code: "buffer_full" });
+    await stage.write(batchOf(eventsOf([1])));
+    await expect(stage.publish({})).rejects.toMatchObject({ code: "buffer_full" });
     await stage.discard();
     expect(t.store.backPressure).toMatchObject({ waiting: 0, waits: 2 });
   });
