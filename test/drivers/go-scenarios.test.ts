@@ -3,8 +3,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Authenticator } from "../../src/access/authenticator.ts";
+import { openPrincipal } from "../../src/access/principal.ts";
 import { EiderError } from "../../src/errors.ts";
-import type { Authenticator } from "../../src/flight/auth.ts";
 import { ArrowGoSession } from "../support/arrow-go-session.ts";
 import { buildGoCommand, hasGo } from "../support/go.ts";
 import { ScenarioServer } from "../support/scenario-server.ts";
@@ -80,10 +81,11 @@ const ONE_ROW = {
 };
 
 const arrowFlight: Authenticator = {
+  isOn: true,
   async authenticate(credentials) {
     const isKnown =
       credentials.kind === "basic" && credentials.username === "arrow" && credentials.password === "flight";
-    if (isKnown) return credentials.username;
+    if (isKnown) return openPrincipal(credentials.username);
     throw new EiderError("unauthenticated", "this server knows the user arrow alone");
   },
 };
