@@ -20,6 +20,7 @@ export default defineConfig({
       kind("unit", 60_000),
       kind("integration", 300_000, { fileParallelism: false }),
       kind("drivers", 900_000, { fileParallelism: false }),
+      kind("lakes", 900_000, { fileParallelism: false }),
       kind("crash", 900_000, { fileParallelism: false }),
     ],
   },

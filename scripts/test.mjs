@@ -8,9 +8,18 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setupPython } from "./setup-python.mjs";
 
-const KINDS = ["unit", "integration", "drivers", "crash"];
+const KINDS = ["unit", "integration", "drivers", "lakes", "crash"];
 /** Extensions that the tests load. */
-const EXTENSIONS = ["ducklake"];
+const EXTENSIONS = [
+  "ducklake",
+  "postgres_scanner",
+  "sqlite_scanner",
+  "mysql_scanner",
+  "quack",
+  "httpfs",
+  "aws",
+  "azure",
+];
 /** As bin/eider sets it: with Node's 4 a few long queries would block all others. */
 const THREADS = "32";
 

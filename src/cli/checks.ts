@@ -9,6 +9,7 @@ import { SETTING_KEYS, settingName } from "../config/settings.ts";
 import { Database } from "../duck/database.ts";
 import { Extensions } from "../duck/extensions.ts";
 import { EiderError, messageOf } from "../errors.ts";
+import { parseCatalog, parseDataPath } from "../lake/catalogs.ts";
 import type { Shell } from "./shell.ts";
 import { threadPoolProblem } from "./thread-pool.ts";
 
@@ -43,29 +44,18 @@ function checkThreads(config: Config, { env }: Shell): string {
   return `UV_THREADPOOL_SIZE is ${env["UV_THREADPOOL_SIZE"]}`;
 }
 
-/** Extensions by the beginning of a catalog or data path. */
-const NEEDED: ReadonlyArray<readonly [RegExp, readonly string[]]> = [
-  [/^postgres:/, ["postgres_scanner"]],
-  [/^sqlite:/, ["sqlite_scanner"]],
-  [/^mysql:/, ["mysql_scanner"]],
-  [/^(s3|gs|gcs|r2):\/\//, ["httpfs"]],
-  [/^(az|azure|abfss?):\/\//, ["azure"]],
-];
-
 async function checkExtensions(config: Config, { stderr }: Shell): Promise<string> {
-  const names = ["ducklake"];
-  for (const [pattern, more] of NEEDED) {
-    if (pattern.test(config.catalog) || pattern.test(config.dataPath)) names.push(...more);
-  }
+  const { row } = parseCatalog(config.catalog);
+  const names = new Set(["ducklake", ...row.extensions, ...parseDataPath(config.dataPath).extensions]);
   const extensions = new Extensions({ dir: config.extensionDir, progress: (text) => stderr(`${text}\n`) });
   await using database = await Database.open();
   using connection = await database.connect();
   for (const name of names) await extensions.load(connection, name);
-  return `${names.join(", ")} loaded`;
+  return `${[...names].join(", ")} loaded`;
 }
 
 async function checkCatalog(catalog: string): Promise<string> {
-  const [, path] = /^(?:duckdb|sqlite):(.+)$/s.exec(catalog) ?? [];
+  const { path } = parseCatalog(catalog);
   if (path === undefined) return `${maskSecrets(catalog)} is asked when the server starts`;
   const found = await stat(path).catch(() => undefined);
   if (found && !found.isFile()) throw new EiderError("config_invalid", `catalog ${path} is not a file`);
@@ -74,7 +64,7 @@ async function checkCatalog(catalog: string): Promise<string> {
 }
 
 async function checkDataPath(dataPath: string): Promise<string> {
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(dataPath)) return `${dataPath} is asked when the server starts`;
+  if (!parseDataPath(dataPath).isLocal) return `${dataPath} is asked when the server starts`;
   return await checkFolder(dataPath, "data_path");
 }
 

@@ -6,8 +6,10 @@ export interface Config {
   readonly dataDir: string;
   /** Folder of the segments, `{data_dir}/buffer` unless set. */
   readonly bufferDir: string;
-  /** `duckdb:path`, `postgres:…`, `sqlite:path`, `mysql:…`. */
+  /** `duckdb:path`, `postgres:…`, `sqlite:path`, `quack:host:port`. */
   readonly catalog: string;
+  /** Empty: none, or in `catalog`. */
+  readonly catalogPassword: string;
   readonly dataPath: string;
   readonly queueSchema: string;
   readonly targetSchema: string;

@@ -1,12 +1,12 @@
 import type { LoadedConfig } from "./load.ts";
-import { maskSecrets } from "./secrets.ts";
+import { maskSetting } from "./secrets.ts";
 import { environmentName, flagName, GROUPS, SETTING_KEYS, SETTINGS, settingName } from "./settings.ts";
 
 /** Effective values for the start-up log: secrets masked, and where each one that is not a default came from. */
 export function describeConfig({ config, sources }: LoadedConfig): Record<string, string> {
   return Object.fromEntries(
     SETTING_KEYS.map((key) => {
-      const value = SETTINGS[key].secret ? maskSecrets(String(config[key])) : String(config[key]);
+      const value = maskSetting(String(config[key]), SETTINGS[key].secret);
       return [settingName(key), sources[key] === "default" ? value : `${value} (${sources[key]})`];
     }),
   );

@@ -112,6 +112,9 @@ export const address: Kind<string> = {
   placeholder: "address",
 };
 
+/** Any text. */
+export const text: Kind<string> = { schema: z.string(), expects: "a text", placeholder: "text" };
+
 function expand(text: string, { cwd, home, dataDir }: Surroundings): string {
   const path = text.replaceAll("{data_dir}", dataDir);
   return resolve(cwd, path === "~" || path.startsWith("~/") ? home + path.slice(1) : path);
@@ -150,8 +153,8 @@ export const optionalText: Kind<string> = { schema: z.string(), expects: "a text
 const FILE_CATALOG = /^(duckdb|sqlite):(.+)$/s;
 
 export const catalog: Kind<string> = {
-  schema: z.string().regex(/^(duckdb|sqlite|postgres|mysql):.+$/s),
-  expects: "`duckdb:PATH`, `sqlite:PATH`, `postgres:CONNECTION STRING` or `mysql:CONNECTION STRING`",
+  schema: z.string().regex(/^(duckdb|sqlite|postgres|postgresql|mysql|quack):.+$/s),
+  expects: "`duckdb:PATH`, `sqlite:PATH`, `postgres:CONNECTION STRING` or `quack:HOST:PORT`",
   placeholder: "catalog",
   finish(value, surroundings) {
     const [, kind, file] = FILE_CATALOG.exec(value) ?? [];

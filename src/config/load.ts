@@ -6,7 +6,7 @@ import { readSettingsFile } from "./file.ts";
 import type { Flags } from "./flags.ts";
 import type { Surroundings } from "./kinds.ts";
 import { nearest } from "./nearest.ts";
-import { maskSecrets } from "./secrets.ts";
+import { MASK, maskSecrets } from "./secrets.ts";
 import { securityProblems } from "./security.ts";
 import {
   environmentName,
@@ -128,7 +128,7 @@ function settle(
   const parsed = setting.kind.schema.safeParse(value);
   if (parsed.success) return setting.kind.finish ? setting.kind.finish(parsed.data, surroundings) : parsed.data;
   problems.push(
-    `${settingName(key)} must be ${setting.kind.expects}, not \`${maskSecrets(String(value))}\` (from ${source})${serviceLinkHint(value)}`,
+    `${settingName(key)} must be ${setting.kind.expects}, not \`${setting.secret === "whole" ? MASK : maskSecrets(String(value))}\` (from ${source})${serviceLinkHint(value)}`,
   );
   return undefined;
 }

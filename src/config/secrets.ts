@@ -12,3 +12,9 @@ export const MASK = "***";
 export function maskSecrets(text: string): string {
   return text.replace(URL_PASSWORD, `$1${MASK}@`).replace(PAIR, `$1$2${MASK}`);
 }
+
+/** A setting's value as it may be shown. */
+export function maskSetting(value: string, secret: "inside" | "whole" | undefined): string {
+  if (secret === "whole") return value === "" ? "" : MASK;
+  return secret === "inside" ? maskSecrets(value) : value;
+}

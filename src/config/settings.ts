@@ -14,6 +14,7 @@ import {
   path,
   seconds,
   sizeText,
+  text,
   whole,
   workerCount,
 } from "./kinds.ts";
@@ -30,8 +31,8 @@ export interface Setting<T> {
   readonly help: string;
   /** Environment variables of SwanLake's Duckling Queue that mean the same. */
   readonly legacy?: readonly string[];
-  /** The value may hold a password. */
-  readonly secret?: true;
+  /** The value may hold a password, or is one. */
+  readonly secret?: "inside" | "whole";
 }
 
 export const GROUPS = ["Server", "Lake", "Buffers", "Flush", "Queries", "Limits", "Security"] as const;
@@ -89,8 +90,15 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     group: "Lake",
     kind: catalog,
     default: "duckdb:{data_dir}/catalog.ducklake",
-    help: "DuckLake catalog: duckdb:PATH, sqlite:PATH, postgres:CONNECTION or mysql:CONNECTION",
-    secret: true,
+    help: "DuckLake catalog: duckdb:PATH, sqlite:PATH, postgres:CONNECTION or quack:HOST:PORT",
+    secret: "inside",
+  },
+  catalogPassword: {
+    group: "Lake",
+    kind: text,
+    default: "",
+    help: "password of the catalog's user, or Quack's token, where it is not in `catalog`",
+    secret: "whole",
   },
   dataPath: {
     group: "Lake",

@@ -18,6 +18,7 @@ export const EXTENSION_NAMES = [
   "postgres_scanner",
   "sqlite_scanner",
   "mysql_scanner",
+  "quack",
   "httpfs",
   "aws",
   "azure",

@@ -64,13 +64,17 @@ export async function writeDirect(
       });
       return;
     }
-    await sql.onSlot(undefined, async (slot) => {
-      try {
-        await slot.connection.transaction(() => work(slot));
-      } finally {
-        await release(slot);
-      }
-    });
+    // Within the turn it could not be made.
+    if (write.target && write.primaryKey.length > 0) await lake.makeFence(write.target);
+    await lake.commitInTurn(() =>
+      sql.onSlot(undefined, async (slot) => {
+        try {
+          await slot.connection.transaction(() => work(slot));
+        } finally {
+          await release(slot);
+        }
+      }),
+    );
   };
   await (write.target && write.prepare.length > 0 ? whileDefining(lake, transaction, run) : run());
   return file.rows;

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { EiderError } from "../errors.ts";
+import { withoutPassword } from "./connection-text.ts";
 
 /**
  * THE table of catalogs and of object stores: one row each. Nothing else knows their names
@@ -8,8 +9,8 @@ import { EiderError } from "../errors.ts";
 export interface CatalogRow {
   /** What the setting may begin with; the first is the name that messages use. */
   readonly schemes: readonly [string, ...string[]];
-  /** DuckDB extension besides ducklake. */
-  readonly extension: string | undefined;
+  /** DuckDB extensions besides ducklake. */
+  readonly extensions: readonly string[];
   /** The catalog is one file on this machine. */
   readonly isFile: boolean;
   /** What follows `ducklake:` in ATTACH, before the location. */
@@ -17,84 +18,115 @@ export interface CatalogRow {
   readonly attachOptions: readonly string[];
   /** More than one process may commit, so that keyed tables need fence rows. */
   readonly multiProcess: boolean;
-  /** False: DuckLake cannot UPDATE, DELETE or COMMENT here, so that only append-only tables work. */
-  readonly canDelete: boolean;
   /** Concurrent commits deadlock: they must be made one after the other. */
   readonly commitsInTurn: boolean;
+  /** How the password gets to the catalog's database: in a secret, as `duckdb_databases()` shows all of ATTACH's text. */
+  readonly secret: SecretRow | undefined;
+  /** Takes an SQL text for the catalog's database to run; where DuckDB itself cannot join that database's tables. */
+  readonly queryFunction: string | undefined;
+}
+
+export interface SecretRow {
+  readonly type: string;
+  readonly passwordField: string;
+  /** Bound to the location, or named in ATTACH. */
+  readonly isScoped: boolean;
 }
 
 export const CATALOGS: readonly CatalogRow[] = [
   {
     schemes: ["duckdb"],
-    extension: undefined,
+    extensions: [],
     isFile: true,
     attachPrefix: "",
     attachOptions: [],
     multiProcess: false,
-    canDelete: true,
     commitsInTurn: false,
+    secret: undefined,
+    queryFunction: undefined,
   },
   {
     schemes: ["postgres", "postgresql"],
-    extension: "postgres_scanner",
+    extensions: ["postgres_scanner"],
     isFile: false,
     attachPrefix: "postgres:",
     attachOptions: [],
     multiProcess: true,
-    canDelete: true,
     commitsInTurn: false,
+    secret: { type: "postgres", passwordField: "PASSWORD", isScoped: false },
+    queryFunction: undefined,
   },
   {
     schemes: ["sqlite"],
-    extension: "sqlite_scanner",
+    extensions: ["sqlite_scanner"],
     isFile: true,
     attachPrefix: "sqlite:",
     // In the default journal one reader and one writer block each other for good.
     attachOptions: ["META_JOURNAL_MODE 'WAL'"],
     multiProcess: true,
-    canDelete: true,
     commitsInTurn: true,
+    secret: undefined,
+    queryFunction: undefined,
   },
   {
-    schemes: ["mysql"],
-    extension: "mysql_scanner",
+    schemes: ["quack"],
+    extensions: ["httpfs", "quack"],
     isFile: false,
-    attachPrefix: "mysql:",
+    attachPrefix: "quack:",
     attachOptions: [],
     multiProcess: true,
-    canDelete: false,
     commitsInTurn: false,
+    secret: { type: "quack", passwordField: "TOKEN", isScoped: true },
+    queryFunction: "quack_query_by_name",
   },
 ];
+
+/**
+ * Catalogs that DuckLake knows and cannot write to: on MySQL every commit but a table's first fails, in the UPDATE of the
+ * table's statistics, so that rows would be acknowledged and never flushed.
+ */
+const REFUSED: ReadonlyMap<string, string> = new Map([
+  [
+    "mysql",
+    "DuckLake 1.5.5 can commit to each table of a MySQL catalog only once; use postgres:…, sqlite:…, duckdb:… or quack:…",
+  ],
+]);
 
 export interface Catalog {
   readonly row: CatalogRow;
   /** Absolute path of a file catalog, else undefined. */
   readonly path: string | undefined;
-  /** The whole text that ATTACH takes, `ducklake:…`. May hold a password. */
+  /** The whole text that ATTACH takes, `ducklake:…`, without a password. */
   readonly attachUri: string;
+  readonly password: string | undefined;
 }
 
-/** Reads the `catalog` setting. Throws `config_invalid` when its scheme is not in the table. */
-export function parseCatalog(setting: string): Catalog {
+/**
+ * Reads the `catalog` setting; `password` is that of the setting `catalog_password`, else the text's own is taken out of it.
+ * Throws `config_invalid` when the scheme is not in the table, or refused there.
+ */
+export function parseCatalog(setting: string, password = ""): Catalog {
   const colon = setting.indexOf(":");
   const scheme = colon < 0 ? "" : setting.slice(0, colon);
+  const refusal = REFUSED.get(scheme);
+  if (refusal !== undefined) throw new EiderError("config_invalid", `catalog ${scheme}: ${refusal}`);
   const row = CATALOGS.find((candidate) => candidate.schemes.includes(scheme));
   if (!row) {
     const known = CATALOGS.map((candidate) => `${candidate.schemes[0]}:…`).join(", ");
     throw new EiderError("config_invalid", `catalog has scheme "${scheme}"; it must be one of ${known}`);
   }
   const location = setting.slice(colon + 1);
-  if (location === "" && row.isFile) {
-    throw new EiderError("config_invalid", `catalog "${setting}" names no file; write ${row.schemes[0]}:<path>`);
+  if (location === "") {
+    const what = row.isFile ? "file; write" : "database; write";
+    throw new EiderError("config_invalid", `catalog "${setting}" names no ${what} ${scheme}:…`);
   }
   if (row.isFile) {
     const path = resolve(location);
-    return { row, path, attachUri: `ducklake:${row.attachPrefix}${path}` };
+    return { row, path, attachUri: `ducklake:${row.attachPrefix}${path}`, password: undefined };
   }
-  // A URL (postgres://user@host/database) is passed on with its scheme, as the client library wants it.
-  const connection = location.startsWith("//") ? setting : location;
-  return { row, path: undefined, attachUri: `ducklake:${row.attachPrefix}${connection}` };
+  const { text, password: own } = withoutPassword(location.startsWith("//") ? setting : location);
+  const attachUri = `ducklake:${row.attachPrefix}${text}`;
+  return { row, path: undefined, attachUri, password: password === "" ? own : password };
 }
 
 /** Object stores by the data path's scheme: the extensions that read and write them. */

@@ -1,7 +1,8 @@
 import type { Connection } from "../duck/database.ts";
 import { LAKE, STATE_SCHEMA } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
-import { METADATA, stateName, stateTable } from "./state.ts";
+import { METADATA, type Metadata } from "./metadata.ts";
+import { stateName, stateTable } from "./state.ts";
 
 /**
  * Fence rows: one table with one row for each keyed table, UPDATEd by everyone who writes that table by key. Two
@@ -31,8 +32,9 @@ export class Fences {
   }
 
   /** Learns the fences that exist, so that a process that needs none by itself heeds those made for direct writes. */
-  async load(connection: Connection): Promise<void> {
-    const rows = await connection.rows(
+  async load(connection: Connection, metadata: Metadata): Promise<void> {
+    const rows = await metadata.rows(
+      connection,
       `SELECT t.table_name AS name FROM ${METADATA}.ducklake_table t JOIN ${METADATA}.ducklake_schema s USING (schema_id)
         WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL AND s.schema_name = $1 AND t.table_name LIKE 'fence\\_%' ESCAPE '\\'`,
       [STATE_SCHEMA],

@@ -1,7 +1,7 @@
 import type { Target } from "../base/target.ts";
 import type { Connection } from "../duck/database.ts";
 import { STATE_SCHEMA } from "../duck/sql.ts";
-import { METADATA } from "./state.ts";
+import { METADATA, type Metadata } from "./metadata.ts";
 
 export interface TableFiles {
   readonly target: Target;
@@ -17,11 +17,13 @@ export interface LakeInfo {
 }
 
 /** Files of each user table that the newest snapshot refers to, and the number of snapshots. Reads the catalog only. */
-export async function readInfo(connection: Connection): Promise<LakeInfo> {
-  const [snapshots] = await connection.rows(
+export async function readInfo(connection: Connection, metadata: Metadata): Promise<LakeInfo> {
+  const [snapshots] = await metadata.rows(
+    connection,
     `SELECT count(*) AS n, max(snapshot_id) AS newest FROM ${METADATA}.ducklake_snapshot`,
   );
-  const rows = await connection.rows(
+  const rows = await metadata.rows(
+    connection,
     `SELECT s.schema_name, t.table_name,
             (SELECT count(*) FROM ${METADATA}.ducklake_data_file f
               WHERE f.table_id = t.table_id AND f.end_snapshot IS NULL) AS files,

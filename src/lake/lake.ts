@@ -8,14 +8,16 @@ import { type Connection, Database } from "../duck/database.ts";
 import { isFatal } from "../duck/errors.ts";
 import { LAKE, qualifiedName, quoteIdentifier, quoteLiteral } from "../duck/sql.ts";
 import { EiderError, messageOf } from "../errors.ts";
+import { attachLake, isEncrypted } from "./attach.ts";
 import { type Catalog, type CatalogRow, type DataPath, parseCatalog, parseDataPath } from "./catalogs.ts";
 import { type CommitServices, FlushRun } from "./commit.ts";
 import type { CreateOptions } from "./ddl.ts";
 import { Fences } from "./fence.ts";
 import { Guards, syncPath } from "./guard.ts";
 import { type LakeInfo, readInfo } from "./info.ts";
+import { METADATA, Metadata } from "./metadata.ts";
 import { Settlement } from "./settlement.ts";
-import { createState, METADATA } from "./state.ts";
+import { createState } from "./state.ts";
 import { Tables } from "./tables.ts";
 import { retryConflicts, Turn } from "./turn.ts";
 import type { CommitResult, FlushPart, LoadExtension, Log } from "./types.ts";
@@ -23,6 +25,8 @@ import { Watermarks } from "./watermark.ts";
 
 export interface LakeOptions {
   readonly catalog: string;
+  /** Of the catalog's user; Quack's token. Empty: none, or in `catalog`. */
+  readonly catalogPassword: string;
   readonly dataPath: string;
   readonly targetSchema: string;
   /** Tells this data folder's watermarks from those of others on the same lake; must never change. */
@@ -70,6 +74,7 @@ export class Lake implements AsyncDisposable {
   readonly #options: LakeOptions;
   readonly #catalog: Catalog;
   readonly #dataPath: DataPath;
+  readonly #metadata: Metadata;
   /** Transactions of Eider's own that must not run beside each other: flushes, key changes, new state tables. */
   readonly #turn = new Turn();
   /**
@@ -88,15 +93,16 @@ export class Lake implements AsyncDisposable {
     this.#options = options;
     this.#catalog = catalog;
     this.#dataPath = dataPath;
+    this.#metadata = new Metadata(catalog.row.queryFunction);
     this.#database = database;
     this.capabilities = { ...catalog.row, multiProcess: options.multiProcess ?? catalog.row.multiProcess };
     this.targetSchema = options.targetSchema;
-    this.#watermarks = new Watermarks(options.writerId, catalog.row.canDelete);
+    this.#watermarks = new Watermarks(options.writerId);
     this.#fences = new Fences(this.capabilities.multiProcess);
     this.#tables = new Tables({
+      metadata: this.#metadata,
       connect: () => this.#database.connect(),
       localDataPath: dataPath.isLocal ? dataPath.location : undefined,
-      canDelete: catalog.row.canDelete,
       isShared: this.capabilities.multiProcess,
       turn: this.#turn,
       holdDefinitions: () => this.holdDefinitions(),
@@ -109,7 +115,7 @@ export class Lake implements AsyncDisposable {
    * earlier process left in doubt. Throws `config_invalid` and `lake_unavailable`.
    */
   static async open(options: LakeOptions): Promise<Lake> {
-    const catalog = parseCatalog(options.catalog);
+    const catalog = parseCatalog(options.catalog, options.catalogPassword);
     const dataPath = parseDataPath(options.dataPath);
     if (catalog.path !== undefined) await mkdir(dirname(catalog.path), { recursive: true });
     if (dataPath.isLocal) await mkdir(dataPath.location, { recursive: true });
@@ -126,25 +132,17 @@ export class Lake implements AsyncDisposable {
 
   async #attach(): Promise<void> {
     const { loadExtension } = this.#options;
-    const { row, path, attachUri } = this.#catalog;
+    const { row, path } = this.#catalog;
     using connection = await this.#database.connect();
-    const extensions = ["ducklake", ...(row.extension ? [row.extension] : []), ...this.#dataPath.extensions];
+    const extensions = ["ducklake", ...row.extensions, ...this.#dataPath.extensions];
     for (const name of extensions) await loadExtension(connection, name);
     await connection.run(
       `SET GLOBAL ducklake_max_retry_count = ${CATALOG_RETRIES}; SET GLOBAL ducklake_retry_wait_ms = ${CATALOG_RETRY_WAIT_MS}`,
     );
     if (path !== undefined) this.#database.claimFile(path, LAKE);
-    // Rows of flushed tables go to files, never into the catalog: see the option of `_eider` in state.ts for the exception.
-    const attachOptions = [
-      `DATA_PATH ${quoteLiteral(this.#dataPath.location)}`,
-      "DATA_INLINING_ROW_LIMIT 0",
-      ...row.attachOptions,
-    ];
-    try {
-      await connection.run(`ATTACH ${quoteLiteral(attachUri)} AS ${LAKE} (${attachOptions.join(", ")})`);
-    } catch (error) {
-      throw attachError(error, path);
-    }
+    await attachLake(connection, this.#catalog, this.#dataPath);
+    // DuckDB's own means of encryption only read.
+    if (await isEncrypted(connection)) await loadExtension(connection, "httpfs");
     if (path !== undefined) await syncPath(dirname(path));
     this.#options.onOpen?.(connection);
     if (this.#options.lockDown) await this.#lockDown(connection, this.#options.lockDown.folders);
@@ -173,9 +171,10 @@ export class Lake implements AsyncDisposable {
     await retryConflicts(() =>
       connection.run(`CREATE SCHEMA IF NOT EXISTS ${qualifiedName(LAKE, this.#options.targetSchema)}`),
     );
-    await this.#fences.load(connection);
+    await this.#fences.load(connection, this.#metadata);
     const guards = this.#dataPath.isLocal ? await Guards.open(this.#dataPath.location, guardDir, log) : undefined;
     const settlement = new Settlement({
+      metadata: this.#metadata,
       guards,
       commitsMayComeLate: this.#catalog.row.multiProcess && !this.#catalog.row.isFile,
       catalogPath: this.#catalog.path,
@@ -326,7 +325,7 @@ export class Lake implements AsyncDisposable {
 
   async info(): Promise<LakeInfo> {
     using connection = await this.#database.connect();
-    return await readInfo(connection);
+    return await readInfo(connection, this.#metadata);
   }
 
   /**
@@ -357,7 +356,7 @@ export class Lake implements AsyncDisposable {
   async #isAlive(): Promise<boolean> {
     try {
       using connection = await this.#database.connect();
-      await connection.rows(`SELECT max(snapshot_id) FROM ${METADATA}.ducklake_snapshot`);
+      await this.#metadata.rows(connection, `SELECT max(snapshot_id) FROM ${METADATA}.ducklake_snapshot`);
       return true;
     } catch (error) {
       if (!isFatal(error)) return true;
@@ -384,17 +383,4 @@ function openInstance({ queryMemoryMb, tempDirectory, walAutocheckpoint }: LakeO
     temp_directory: tempDirectory,
     wal_autocheckpoint: walAutocheckpoint,
   });
-}
-
-function attachError(error: unknown, path: string | undefined): EiderError {
-  const text = messageOf(error);
-  if (path !== undefined && text.includes("Could not set lock on file")) {
-    return new EiderError("lake_unavailable", `another process has the catalog ${path} open: ${text}`, {
-      cause: error,
-    });
-  }
-  if (/version mismatch|AUTOMATIC_MIGRATION|DATA_PATH/.test(text)) {
-    return new EiderError("config_invalid", `the lake cannot be attached: ${text}`, { cause: error });
-  }
-  return new EiderError("lake_unavailable", `the lake cannot be attached: ${text}`, { cause: error });
 }

@@ -1,5 +1,5 @@
 import type { Connection } from "../duck/database.ts";
-import { METADATA } from "./state.ts";
+import { METADATA, type Metadata } from "./metadata.ts";
 
 /**
  * The lake's schema version, which every DDL and COMMENT raises (also by another process): about 2 ms. Calls that wait
@@ -7,11 +7,13 @@ import { METADATA } from "./state.ts";
  */
 export class SchemaVersion {
   readonly #connect: () => Promise<Connection>;
+  readonly #metadata: Metadata;
   #running: Promise<number> | undefined;
   #next: Promise<number> | undefined;
 
-  constructor(connect: () => Promise<Connection>) {
+  constructor(connect: () => Promise<Connection>, metadata: Metadata) {
     this.#connect = connect;
+    this.#metadata = metadata;
   }
 
   read(): Promise<number> {
@@ -34,7 +36,10 @@ export class SchemaVersion {
 
   async #query(): Promise<number> {
     using connection = await this.#connect();
-    const [row] = await connection.rows(`SELECT max(schema_version) AS version FROM ${METADATA}.ducklake_snapshot`);
+    const [row] = await this.#metadata.rows(
+      connection,
+      `SELECT max(schema_version) AS version FROM ${METADATA}.ducklake_snapshot`,
+    );
     return Number(row?.["version"] ?? 0);
   }
 }

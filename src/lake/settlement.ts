@@ -3,13 +3,14 @@ import type { Failpoints } from "../base/failpoints.ts";
 import { targetKey } from "../base/target.ts";
 import type { Connection } from "../duck/database.ts";
 import { type GuardEntry, type Guards, syncPath } from "./guard.ts";
-import { METADATA } from "./state.ts";
+import { METADATA, type Metadata } from "./metadata.ts";
 import type { Log } from "./types.ts";
 
 /** Longer than any catalog keeps a transaction whose client is gone, so that no COMMIT can come after it. */
 const LATE_COMMIT_LIMIT_MS = 24 * 3_600_000;
 
 export interface SettlementOptions {
+  readonly metadata: Metadata;
   /** Undefined on an object store: there is nothing to restore or to fsync. */
   readonly guards: Guards | undefined;
   /** A COMMIT whose answer was lost may take effect later, when the catalog's database is another process. */
@@ -96,7 +97,8 @@ export class Settlement {
   /** Names are UUIDs, so that the last part of the path tells the file. */
   async #referenced(connection: Connection, paths: readonly string[]): Promise<readonly string[]> {
     const list = paths.map((_, i) => `$${i + 1}`).join(", ");
-    const rows = await connection.rows(
+    const rows = await this.#options.metadata.rows(
+      connection,
       `SELECT parse_filename(path) AS name FROM ${METADATA}.ducklake_data_file WHERE parse_filename(path) IN (${list})
         UNION ALL
        SELECT parse_filename(path) AS name FROM ${METADATA}.ducklake_delete_file WHERE parse_filename(path) IN (${list})`,

@@ -2,9 +2,6 @@ import { createHash } from "node:crypto";
 import type { Connection } from "../duck/database.ts";
 import { LAKE, qualifiedName, STATE_SCHEMA } from "../duck/sql.ts";
 
-/** DuckLake's own tables, in the catalog's database (https://ducklake.select/docs/stable/specification/tables/overview). */
-export const METADATA = `__ducklake_metadata_${LAKE}`;
-
 /**
  * Rows of one INSERT or UPDATE that stay in the catalog rather than become a Parquet file. A flush updates one
  * watermark row for each of its tables in one statement, so it must exceed the number of tables in a commit.

@@ -5,7 +5,8 @@ import type { Connection } from "../duck/database.ts";
 import { lakeTable, qualifiedName } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import { keyOfComment } from "./keys.ts";
-import { METADATA, stateTable } from "./state.ts";
+import { METADATA, type Metadata } from "./metadata.ts";
+import { stateTable } from "./state.ts";
 
 /** A lake table as the catalog has it, beyond its shape. */
 export interface TableDetail {
@@ -32,11 +33,12 @@ const IDENTITY = `
  */
 export async function readDetail(
   connection: Connection,
+  metadata: Metadata,
   dataPath: string | undefined,
   target: Target,
   withKey = true,
 ): Promise<TableDetail | undefined> {
-  const [row] = await connection.rows(IDENTITY, [target.table, target.schema]);
+  const [row] = await metadata.rows(connection, IDENTITY, [target.table, target.schema]);
   if (!row) return undefined;
   const stored: Target = { schema: String(row["schema_name"]), table: String(row["table_name"]) };
   const described = await connection.rows(`DESCRIBE ${lakeTable(stored)}`);

@@ -7,6 +7,7 @@ import { EiderError, messageOf } from "../errors.ts";
 import { type CreateOptions, commentSql, createTableStatements } from "./ddl.ts";
 import { sameNames } from "./flush-sql.ts";
 import { keyComment } from "./keys.ts";
+import type { Metadata } from "./metadata.ts";
 import { SchemaVersion } from "./schema-version.ts";
 import { stateTable } from "./state.ts";
 import { findById, mirroredKey, readDetail, refuseRowid, type TableDetail } from "./table-detail.ts";
@@ -14,10 +15,10 @@ import { retryConflicts, type Turn } from "./turn.ts";
 import type { Log } from "./types.ts";
 
 export interface TablesOptions {
+  readonly metadata: Metadata;
   readonly connect: () => Promise<Connection>;
   /** Undefined on an object store. */
   readonly localDataPath: string | undefined;
-  readonly canDelete: boolean;
   /** Other processes may change the lake's schema: then its version is asked for before a description is trusted. */
   readonly isShared: boolean;
   readonly turn: Turn;
@@ -42,7 +43,7 @@ export class Tables {
 
   constructor(options: TablesOptions) {
     this.#options = options;
-    this.#version = new SchemaVersion(options.connect);
+    this.#version = new SchemaVersion(options.connect, options.metadata);
   }
 
   /** Columns, types and key as the lake has them at this moment; undefined when there is no such table. */
@@ -82,7 +83,9 @@ export class Tables {
 
   async #read(target: Target): Promise<TableDetail | undefined> {
     try {
-      return await this.#use((connection) => readDetail(connection, this.#options.localDataPath, target));
+      return await this.#use((connection) =>
+        readDetail(connection, this.#options.metadata, this.#options.localDataPath, target),
+      );
     } catch (error) {
       if (error instanceof EiderError && error.code === "table_not_found") return undefined;
       throw error;
@@ -111,7 +114,6 @@ export class Tables {
    */
   async createTable(shape: TableShape, options: CreateOptions = {}): Promise<boolean> {
     for (const column of shape.columns) refuseUnstorable(column);
-    this.#refuseKey(shape.primaryKey);
     const primaryKey = keyColumns(shape, shape.primaryKey);
     const statements = createTableStatements({ ...shape, primaryKey }, { orReplace: options.orReplace ?? false });
     const create = async (connection: Connection) => {
@@ -158,10 +160,9 @@ export class Tables {
    */
   async setPrimaryKey(target: Target, columns: readonly string[]): Promise<void> {
     if (columns.length === 0) throw new EiderError("request_invalid", "a primary key needs at least one column");
-    this.#refuseKey(columns);
     await this.#define((connection) =>
       this.#options.turn.run(async () => {
-        const detail = await readDetail(connection, this.#options.localDataPath, target, false);
+        const detail = await readDetail(connection, this.#options.metadata, this.#options.localDataPath, target, false);
         if (!detail) throw new EiderError("table_not_found", `table ${targetName(target)} does not exist`);
         refuseRowid(detail.shape.target, detail.shape.columns);
         const primaryKey = keyColumns(detail.shape, columns);
@@ -221,14 +222,6 @@ export class Tables {
     const sql = `DROP TABLE ${options.ifExists ? "IF EXISTS " : ""}${lakeTable(target)}`;
     await this.#define((connection) => retryConflicts(() => connection.run(sql)));
     this.#invalidateOne(target);
-  }
-
-  #refuseKey(columns: readonly string[]): void {
-    if (columns.length === 0 || this.#options.canDelete) return;
-    throw new EiderError(
-      "not_implemented",
-      "DuckLake cannot delete with this catalog, so its tables cannot have a primary key",
-    );
   }
 
   /** The same for a transaction that defines tables. */

@@ -18,19 +18,16 @@ export interface Mark {
 export class Watermarks {
   readonly table: string;
   readonly name: string;
-  readonly #canUpdate: boolean;
 
-  /** Without `canUpdate` (MySQL) marks are appended and the greatest counts; then no late commit can be made void. */
-  constructor(writerId: string, canUpdate: boolean) {
+  constructor(writerId: string) {
     this.name = stateName("watermark", writerId);
     this.table = stateTable(this.name);
-    this.#canUpdate = canUpdate;
   }
 
   /** By `targetKey`; a target without a mark is absent, which means 0. */
   async read(connection: Connection): Promise<ReadonlyMap<string, number>> {
     const rows = await connection.rows(
-      `SELECT target_schema AS s, target_table AS t, max(last_seq) AS q FROM ${this.table} GROUP BY ALL`,
+      `SELECT target_schema AS s, target_table AS t, last_seq AS q FROM ${this.table}`,
     );
     return new Map(
       rows.map((row) => [targetKey({ schema: String(row["s"]), table: String(row["t"]) }), Number(row["q"])]),
@@ -42,7 +39,6 @@ export class Watermarks {
    * without conflicting with anything.
    */
   async insertMissing(connection: Connection, targets: readonly Target[]): Promise<void> {
-    if (!this.#canUpdate) return;
     const known = await this.read(connection);
     const missing = targets.filter((target) => !known.has(targetKey(target)));
     if (missing.length === 0) return;
@@ -60,10 +56,6 @@ export class Watermarks {
       })
       .join(", ");
     const values = marks.flatMap(({ target }) => lowerNames(target));
-    if (!this.#canUpdate) {
-      await connection.run(`INSERT INTO ${this.table} VALUES ${rows}`, values);
-      return;
-    }
     const changed = await connection.run(
       `UPDATE ${this.table} AS w SET last_seq = v.q FROM (VALUES ${rows}) AS v(s, t, q)
         WHERE w.target_schema = v.s AND w.target_table = v.t AND w.last_seq < v.q`,

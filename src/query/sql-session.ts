@@ -55,7 +55,7 @@ export class Transaction {
   }
 
   /** COMMIT that fails rolls back and rethrows DuckDB's error. */
-  async end(action: "commit" | "rollback"): Promise<void> {
+  async end(action: "commit" | "rollback", inTurn: InTurn = (work) => work()): Promise<void> {
     const slot = this.#slot;
     this.#slot = undefined;
     if (!slot) {
@@ -74,7 +74,7 @@ export class Transaction {
         if (action === "rollback") return slot.connection.rollback();
         try {
           await requireUsable(slot.connection);
-          await slot.connection.run("COMMIT");
+          await inTurn(() => slot.connection.run("COMMIT"));
         } catch (error) {
           await slot.connection.rollback();
           throw error;
@@ -102,17 +102,23 @@ async function requireUsable(connection: Connection): Promise<void> {
   }
 }
 
+/** Runs work that commits to the lake after all other such work, where the catalog needs that. */
+export type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
 /** A client session's DuckDB side: its connections and transactions. Owned by the session, which closes it. */
 export class SqlSession implements AsyncDisposable {
   readonly slots: Slots;
   readonly #transactions = new Map<string, Transaction>();
 
-  private constructor(slots: Slots) {
+  readonly #inTurn: InTurn;
+
+  private constructor(slots: Slots, inTurn: InTurn) {
     this.slots = slots;
+    this.#inTurn = inTurn;
   }
 
-  static async open(connect: () => Promise<Connection>): Promise<SqlSession> {
-    return new SqlSession(await Slots.open(connect));
+  static async open(connect: () => Promise<Connection>, inTurn: InTurn): Promise<SqlSession> {
+    return new SqlSession(await Slots.open(connect), inTurn);
   }
 
   /**
@@ -133,7 +139,7 @@ export class SqlSession implements AsyncDisposable {
     const transaction = this.#transactions.get(id);
     if (!transaction) throw new EiderError("not_found", `transaction ${id} is not open in this session`);
     this.#transactions.delete(id);
-    await transaction.end(action);
+    await transaction.end(action, this.#inTurn);
   }
 
   /** Runs `body` alone on the right slot: that of the transaction, else one that is free. */

@@ -102,7 +102,7 @@ export class EngineStatement implements Prepared {
         );
         return { kind: "rows", rows: await ConcatenatedRows.open(openers, () => end("cancelled")) };
       }
-      const update = () =>
+      const run = () =>
         sql.onSlot(transaction, async (slot) => {
           this.#updating = slot;
           try {
@@ -111,6 +111,7 @@ export class EngineStatement implements Prepared {
             this.#updating = undefined;
           }
         });
+      const update = () => (transaction ? run() : services.lake.commitInTurn(run));
       const count = await (this.#definesTables ? whileDefining(services.lake, transaction, update) : update());
       end("ok");
       return { kind: "count", count };

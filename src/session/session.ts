@@ -79,7 +79,11 @@ export class ClientSession implements Session, SessionContext {
     resultTypes: ResultTypeOptions = {},
     guard?: Guard,
   ): Promise<ClientSession> {
-    return new ClientSession(services, await SqlSession.open(() => connect(services)), resultTypes, guard);
+    const sql = await SqlSession.open(
+      () => connect(services),
+      (work) => services.lake.commitInTurn(work),
+    );
+    return new ClientSession(services, sql, resultTypes, guard);
   }
 
   async prepare(text: string, options: ExecuteOptions): Promise<Prepared> {

@@ -60,6 +60,7 @@ export class LakeFixture implements AsyncDisposable {
     const { spec, ...rest } = options;
     return Lake.open({
       catalog: `duckdb:${join(this.folder, "catalog.ducklake")}`,
+      catalogPassword: "",
       dataPath: this.dataPath,
       targetSchema: "main",
       writerId: "writer-1",

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Failpoints } from "../../../src/base/failpoints.ts";
 import { Guards } from "../../../src/lake/guard.ts";
 import type { Lake } from "../../../src/lake/lake.ts";
+import { Metadata } from "../../../src/lake/metadata.ts";
 import { Settlement } from "../../../src/lake/settlement.ts";
 import { column, LakeFixture, query, silent, target } from "./lake-fixture.ts";
 
@@ -36,7 +37,14 @@ describe("guards that an earlier process left", () => {
   });
 
   const settlement = (commitsMayComeLate: boolean) =>
-    new Settlement({ guards, commitsMayComeLate, catalogPath: undefined, failpoints: new Failpoints(), log: silent });
+    new Settlement({
+      metadata: new Metadata(undefined),
+      guards,
+      commitsMayComeLate,
+      catalogPath: undefined,
+      failpoints: new Failpoints(),
+      log: silent,
+    });
 
   it("a commit that may still come late keeps its guard until the watermark shows it, and is then restored", async () => {
     const late = settlement(true);

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs the databases that the tests start, from Debian's packages; needs root. Without them `npm test` skips what needs them.
+set -euo pipefail
+packages=()
+compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || packages+=(postgresql)
+[ -x /usr/sbin/mariadbd ] || packages+=(mariadb-server)
+[ ${#packages[@]} -gt 0 ] || exit 0
+if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then
+  echo "not installed: ${packages[*]} (needs apt-get and root)" >&2
+  exit 0
+fi
+export DEBIAN_FRONTEND=noninteractive
+# A policy of 101 keeps the packages from starting servers of their own.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod +x "$policy"
+  trap 'rm -f "$policy"' EXIT
+fi
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
