@@ -16,7 +16,7 @@ export async function tableSchemas(
   resultTypes: ResultTypeOptions = {},
 ): Promise<Uint8Array[]> {
   const columns = await connection.rows(
-    `SELECT database_name, schema_name, table_name, column_name, data_type, is_nullable
+    `SELECT database_name, schema_name, table_name, column_name, data_type, is_nullable, comment
        FROM duckdb_columns() WHERE database_name IN ('${LAKE}', 'temp') ORDER BY database_name, schema_name, table_name, column_index`,
   );
   const types = await logicalTypes(connection, [...new Set(columns.map((column) => String(column["data_type"])))]);
@@ -29,9 +29,12 @@ export async function tableSchemas(
     const metadata = new Map<string, string>([
       ...field.metadata,
       ["ARROW:FLIGHT:SQL:CATALOG_NAME", String(column["database_name"])],
+      // By FlightSql.proto, and by Java's, C++'s and Go's libraries.
       ["ARROW:FLIGHT:SQL:DB_SCHEMA_NAME", String(column["schema_name"])],
+      ["ARROW:FLIGHT:SQL:SCHEMA_NAME", String(column["schema_name"])],
       ["ARROW:FLIGHT:SQL:TABLE_NAME", String(column["table_name"])],
       ...typeMetadata(String(column["data_type"])),
+      ...(column["comment"] == null ? [] : [["ARROW:FLIGHT:SQL:REMARKS", String(column["comment"])] as const]),
     ]);
     const fields = fieldsOf.get(key) ?? [];
     fieldsOf.set(key, fields);

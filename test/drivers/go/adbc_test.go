@@ -2,17 +2,18 @@ package drivers
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/apache/arrow-adbc/go/adbc"
 	"github.com/apache/arrow-adbc/go/adbc/driver/flightsql"
+	"github.com/apache/arrow-adbc/go/adbc/validation"
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/flight"
 	sqlclient "github.com/apache/arrow-go/v18/arrow/flight/flightsql"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -204,6 +205,80 @@ func TestSessionOptions(t *testing.T) {
 	require.Error(t, options.SetOption(flightsql.OptionSessionOptionPrefix+"unheard_of", "1"))
 }
 
+// Each parameter set is an execution; their counts are summed, and it is all of them or none.
+func TestManyParameterSets(t *testing.T) {
+	connection := open(t, nil)
+	update(t, connection, "CREATE OR REPLACE TABLE many (id BIGINT NOT NULL)")
+	insert := statementOf(t, connection, "INSERT INTO many VALUES (?)")
+	require.NoError(t, insert.Prepare(background))
+	bind := func(batches ...string) {
+		var rows []arrow.RecordBatch
+		for _, json := range batches {
+			rows = append(rows, rowsOf(t, idSchema, json))
+		}
+		reader, err := array.NewRecordReader(idSchema, rows)
+		require.NoError(t, err)
+		defer reader.Release()
+		require.NoError(t, insert.BindStream(background, reader))
+	}
+	bind(`[{"id":1},{"id":2}]`, `[{"id":3}]`)
+	count, err := insert.ExecuteUpdate(background)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, count)
+	bind(`[{"id":4}]`, `[{"id":null}]`)
+	_, err = insert.ExecuteUpdate(background)
+	requireStatus(t, err, adbc.StatusInvalidArgument)
+	requireRows(t, connection, "SELECT id FROM many ORDER BY id", `[{"id":1},{"id":2},{"id":3}]`)
+}
+
+func TestDescriptions(t *testing.T) {
+	connection := open(t, nil)
+	update(t, connection, "CREATE OR REPLACE TABLE described (id BIGINT, name VARCHAR, price DECIMAL(10, 2), PRIMARY KEY (id, name))")
+	update(t, connection, "COMMENT ON COLUMN described.price IS 'in euros'")
+	described, err := connection.GetTableSchema(background, nil, nil, "described")
+	require.NoError(t, err)
+	price := sqlclient.ColumnMetadata{Data: &described.Fields()[2].Metadata}
+	text := func(value string, found bool) string { return fmt.Sprint(value, " ", found) }
+	number := func(value int32, found bool) string { return fmt.Sprint(value, " ", found) }
+	require.Equal(t, "lake true", text(price.CatalogName()))
+	require.Equal(t, "main true", text(price.SchemaName()))
+	require.Equal(t, "described true", text(price.TableName()))
+	require.Equal(t, "DECIMAL true", text(price.TypeName()))
+	require.Equal(t, "10 true", number(price.Precision()))
+	require.Equal(t, "2 true", number(price.Scale()))
+	require.Equal(t, "in euros true", text(price.Remarks()))
+
+	// The driver does not ask for keys.
+	client := flightClient(t)
+	schema := "main"
+	info, err := client.GetPrimaryKeys(background, sqlclient.TableRef{DBSchema: &schema, Table: "described"})
+	require.NoError(t, err)
+	keys, err := client.DoGet(background, info.Endpoint[0].Ticket)
+	require.NoError(t, err)
+	defer keys.Release()
+	found := jsonOf(t, keys)
+	require.Contains(t, found, `"column_name":"id","db_schema_name":"main","key_name":null,"key_sequence":1`)
+	require.Contains(t, found, `"column_name":"name","db_schema_name":"main","key_name":null,"key_sequence":2`)
+}
+
+// A connection is its own session, however the driver proves who it is.
+func TestCredentials(t *testing.T) {
+	for name, options := range map[string]map[string]string{
+		"none":                 nil,
+		"user and password":    {adbc.OptionKeyUsername: "joe", adbc.OptionKeyPassword: "pässword"},
+		"authorization header": {flightsql.OptionAuthorizationHeader: "Bearer token-of-another-service"},
+		"cookies":              {flightsql.OptionCookieMiddleware: adbc.OptionValueEnabled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one, two := open(t, options), open(t, options)
+			update(t, one, "CREATE TEMP TABLE mine AS SELECT 1::BIGINT AS id")
+			update(t, two, "CREATE TEMP TABLE mine AS SELECT 2::BIGINT AS id")
+			requireRows(t, one, "SELECT id FROM mine", `[{"id":1}]`)
+			requireRows(t, two, "SELECT id FROM mine", `[{"id":2}]`)
+		})
+	}
+}
+
 func TestErrors(t *testing.T) {
 	connection := open(t, nil)
 	update(t, connection, "CREATE OR REPLACE TABLE known (id BIGINT)")
@@ -270,76 +345,10 @@ func TestDeadline(t *testing.T) {
 	requireRows(t, connection, "SELECT 1::BIGINT AS id", `[{"id":1}]`)
 }
 
-// A value of every Arrow type that a statement takes comes back as it was, and its NULL as a NULL of its type.
-func TestBoundTypes(t *testing.T) {
-	connection := open(t, nil)
-	for _, test := range []struct {
-		dataType arrow.DataType
-		values   string
-	}{
-		{arrow.FixedWidthTypes.Boolean, `[true, null, false]`},
-		{arrow.PrimitiveTypes.Int8, `[-128, null, 127]`},
-		{arrow.PrimitiveTypes.Int16, `[-32768, null, 32767]`},
-		{arrow.PrimitiveTypes.Int32, `[-2147483648, null, 2147483647]`},
-		{arrow.PrimitiveTypes.Int64, `[-9007199254740993, null, 1]`},
-		{arrow.PrimitiveTypes.Uint8, `[0, null, 255]`},
-		{arrow.PrimitiveTypes.Uint16, `[0, null, 65535]`},
-		{arrow.PrimitiveTypes.Uint32, `[0, null, 4294967295]`},
-		{arrow.PrimitiveTypes.Uint64, `[0, null, 18446744073709551615]`},
-		{arrow.PrimitiveTypes.Float32, `[0.5, null, -1]`},
-		{arrow.PrimitiveTypes.Float64, `[0.5, null, -1e300]`},
-		{arrow.BinaryTypes.String, `["", null, "a string of more than twelve bytes"]`},
-		{arrow.BinaryTypes.Binary, `["", null, "AAEC"]`},
-		{arrow.FixedWidthTypes.Date32, `["1970-01-01", null, "2400-02-29"]`},
-		{arrow.FixedWidthTypes.Time64us, `["00:00:00", null, "23:59:59.999999"]`},
-		{arrow.FixedWidthTypes.Timestamp_us, `["1969-12-31 23:59:59.999999Z", null, "2026-01-02 03:04:05Z"]`},
-		{&arrow.TimestampType{Unit: arrow.Microsecond}, `["1969-12-31 23:59:59.999999", null, "2026-01-02 03:04:05"]`},
-		{&arrow.Decimal128Type{Precision: 38, Scale: 2}, `["123456789012345678901234567890123456.78", null, "-0.01"]`},
-		{arrow.ListOf(arrow.PrimitiveTypes.Int32), `[[1, null, 2], null, []]`},
-		{arrow.StructOf(arrow.Field{Name: "a", Type: arrow.PrimitiveTypes.Int32, Nullable: true}), `[{"a": 1}, null, {"a": null}]`},
-	} {
-		t.Run(test.dataType.String(), func(t *testing.T) {
-			schema := arrow.NewSchema([]arrow.Field{{Name: "value", Type: test.dataType, Nullable: true}}, nil)
-			rows := columnOf(t, schema, test.values)
-			statement := statementOf(t, connection, "SELECT ? AS value")
-			require.NoError(t, statement.Prepare(background))
-			require.NoError(t, statement.Bind(background, rows))
-			reader, _, err := statement.ExecuteQuery(background)
-			require.NoError(t, err)
-			defer reader.Release()
-			require.Truef(t, arrow.TypeEqual(test.dataType, reader.Schema().Field(0).Type), "%s", reader.Schema())
-			table, err := tableOf(reader)
-			require.NoError(t, err)
-			expected := array.NewTableFromRecords(schema, []arrow.RecordBatch{rows})
-			require.Truef(t, array.ChunkedEqual(expected.Column(0).Data(), table.Column(0).Data()), "%s", table)
-		})
-	}
-}
-
-func columnOf(t *testing.T, schema *arrow.Schema, json string) arrow.RecordBatch {
-	t.Helper()
-	values, _, err := array.FromJSON(memory.DefaultAllocator, schema.Field(0).Type, strings.NewReader(json))
-	require.NoError(t, err)
-	return array.NewRecordBatch(schema, []arrow.Array{values}, int64(values.Len()))
-}
-
-func tableOf(reader array.RecordReader) (arrow.Table, error) {
-	var batches []arrow.RecordBatch
-	for reader.Next() {
-		batch := reader.RecordBatch()
-		batch.Retain()
-		batches = append(batches, batch)
-	}
-	return array.NewTableFromRecords(reader.Schema(), batches), reader.Err()
-}
-
 // How far a statement is, while PollFlightInfo waits for it; the driver hides it until the statement has ended.
 func TestPollProgress(t *testing.T) {
-	address := strings.TrimPrefix(setting("EIDER_URI"), "grpc://")
-	client, err := sqlclient.NewClient(address, nil, nil, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	require.NoError(t, err)
-	defer client.Close()
-	_, err = client.ExecuteUpdate(background, "CREATE TEMP TABLE million AS SELECT i FROM range(1000000) r(i)")
+	client := flightClient(t)
+	_, err := client.ExecuteUpdate(background, "CREATE TEMP TABLE million AS SELECT i FROM range(1000000) r(i)")
 	require.NoError(t, err)
 	poll, err := client.ExecutePoll(background, "CREATE TEMP TABLE endless AS SELECT sum(a.i * b.i) FROM million a, million b", nil)
 	require.NoError(t, err)
@@ -350,4 +359,14 @@ func TestPollProgress(t *testing.T) {
 	result, err := client.CancelFlightInfo(background, &flight.CancelFlightInfoRequest{Info: poll.Info})
 	require.NoError(t, err)
 	require.Equal(t, flight.CancelStatusCancelled, result.Status)
+}
+
+// flightClient is arrow-go's, which says all that the protocol can.
+func flightClient(t *testing.T) *sqlclient.Client {
+	t.Helper()
+	address := strings.TrimPrefix(setting("EIDER_URI"), "grpc://")
+	client, err := sqlclient.NewClient(address, nil, nil, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { validation.CheckedClose(t, client) })
+	return client
 }

@@ -89,6 +89,7 @@ func (q *quirks) SampleTableSchemaMetadata(table string, dataType arrow.DataType
 	return arrow.MetadataFrom(map[string]string{
 		"ARROW:FLIGHT:SQL:CATALOG_NAME":   q.Catalog(),
 		"ARROW:FLIGHT:SQL:DB_SCHEMA_NAME": q.DBSchema(),
+		"ARROW:FLIGHT:SQL:SCHEMA_NAME":    q.DBSchema(),
 		"ARROW:FLIGHT:SQL:TABLE_NAME":     table,
 		"ARROW:FLIGHT:SQL:TYPE_NAME":      typeNames[dataType.ID()],
 	})

@@ -2,6 +2,8 @@ package drivers
 
 import (
 	"database/sql"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -117,6 +119,41 @@ func TestSQLTransactions(t *testing.T) {
 		require.NoError(t, end(transaction))
 	}
 	require.EqualValues(t, 3, count())
+}
+
+func TestSQLPool(t *testing.T) {
+	database := openSQL(t)
+	_, err := database.Exec("CREATE OR REPLACE TABLE pooled (id BIGINT)")
+	require.NoError(t, err)
+	const workers, each = 8, 5
+	database.SetMaxIdleConns(workers)
+	failures := make(chan error, workers*each)
+	var group sync.WaitGroup
+	for worker := range workers {
+		group.Go(func() {
+			for i := range each {
+				insert := fmt.Sprintf("INSERT INTO duckling_queue.pooled VALUES (%d)", worker*each+i)
+				if _, err := database.Exec(insert); err != nil {
+					failures <- err
+				}
+				var rows int64
+				if err := database.QueryRow("SELECT count(*) FROM range(100000)").Scan(&rows); err != nil || rows != 100000 {
+					failures <- fmt.Errorf("%d rows: %w", rows, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	close(failures)
+	for err := range failures {
+		require.NoError(t, err)
+	}
+	_, err = database.Exec("CALL duckling_queue_flush('pooled')")
+	require.NoError(t, err)
+	var count, distinct int64
+	require.NoError(t, database.QueryRow("SELECT count(*), count(DISTINCT id) FROM pooled").Scan(&count, &distinct))
+	require.EqualValues(t, workers*each, count)
+	require.EqualValues(t, workers*each, distinct)
 }
 
 // What the driver makes impossible for every server; README's Compatibility names it.
