@@ -29,6 +29,8 @@ export interface ErrorRow {
 export const ERRORS = {
   sql_invalid: { grpc: INVALID_ARGUMENT, http: 400, retryable: false, level: "debug" },
   request_invalid: { grpc: INVALID_ARGUMENT, http: 400, retryable: false, level: "debug" },
+  not_a_read: { grpc: INVALID_ARGUMENT, http: 400, retryable: false, level: "debug" },
+  not_acceptable: { grpc: INVALID_ARGUMENT, http: 406, retryable: false, level: "debug" },
   schema_mismatch: { grpc: INVALID_ARGUMENT, http: 400, retryable: false, level: "debug" },
   type_unsupported: { grpc: INVALID_ARGUMENT, http: 400, retryable: false, level: "debug" },
   constraint_violated: { grpc: INVALID_ARGUMENT, http: 400, retryable: false, level: "debug" },

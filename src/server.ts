@@ -16,18 +16,20 @@ import { FlightServer } from "./flight/server.ts";
 import { systemClock } from "./flush/clock.ts";
 import { Flusher } from "./flush/flusher.ts";
 import { Sweeper } from "./flush/sweeper.ts";
-import { operationRoutes } from "./http/operations.ts";
+import { httpRoutes } from "./http/routes.ts";
 import { HttpServer } from "./http/server.ts";
 import { flushTable } from "./ingest/flush-table.ts";
 import { Lake } from "./lake/lake.ts";
-import { collectBufferCounts, collectBuffers, collectDuckdb, collectQueries } from "./observe/collect.ts";
+import { collectBufferCounts, collectBuffers, collectDuckdb, collectPool, collectQueries } from "./observe/collect.ts";
 import type { Logger } from "./observe/log.ts";
 import type { Metrics } from "./observe/metrics.ts";
 import { flightObserver, flushObserver, ingestObserver } from "./observe/observers.ts";
-import { QueryCounts } from "./observe/query-counts.ts";
+import { RunningQueries } from "./observe/running-queries.ts";
 import { targetOfText } from "./query/own-statement.ts";
 import { LakeBackend } from "./session/backend.ts";
 import { StatementReader } from "./session/guard.ts";
+import { ReadQueries } from "./session/read-queries.ts";
+import type { SessionServices } from "./session/services.ts";
 import { registerSystemFunctions } from "./session/system-functions.ts";
 import { ARROW_VERSION, VERSION } from "./version.ts";
 
@@ -80,7 +82,7 @@ async function compose(
       writerId: folder.writerId,
       guardDir: join(folder.path, "guard"),
       tempDirectory,
-      lockDown: authenticator.isOn ? { folders: [config.bufferDir] } : undefined,
+      lockDown: authenticator.isOn ? { folders: [config.bufferDir, tempDirectory] } : undefined,
       loadExtension: (connection, name) => extensions.load(connection, name),
       onOpen: (connection) =>
         registerSystemFunctions(connection, { views: () => buffers.views(), flusher: () => flusher }),
@@ -122,10 +124,10 @@ async function compose(
   );
   sweeper.start();
 
-  const queries = new QueryCounts(metrics);
+  const queries = new RunningQueries(metrics, Date.now);
   const names = { queueSchema: config.queueSchema, targetSchema: config.targetSchema };
   const scratch = scope.use(await Database.open(SCRATCH_SETTINGS));
-  const backend = new LakeBackend({
+  const services: SessionServices = {
     lake,
     buffers,
     flusher,
@@ -136,7 +138,9 @@ async function compose(
     scratch,
     reader: authenticator.isOn ? await StatementReader.open(scratch, names) : undefined,
     spoolFolder: tempDirectory,
-  });
+  };
+  const backend = new LakeBackend(services);
+  const reads = scope.use(new ReadQueries(services, config));
 
   const flight = scope.use(
     await FlightServer.listen({
@@ -167,24 +171,37 @@ async function compose(
       tls,
       log,
       metrics,
-      routes: operationRoutes({
-        metrics,
-        open: { health: config.openHealth, metrics: config.openMetrics },
-        probe: async () => {
-          using connection = await lake.connect();
-          await connection.run("SELECT 1");
+      routes: httpRoutes({
+        operations: {
+          metrics,
+          open: { health: config.openHealth, metrics: config.openMetrics },
+          probe: async () => {
+            using connection = await lake.connect();
+            await connection.run("SELECT 1");
+          },
+          notReady: () => (isDraining ? ["the server is shutting down"] : []),
+          flush: async (table) => {
+            if (table === undefined) await flusher.flushAll("command");
+            else await flushTable({ lake, buffers, flusher }, targetOfText(table, names));
+            return { flushed: table ?? "all" };
+          },
         },
-        notReady: () => (isDraining ? ["the server is shutting down"] : []),
-        flush: async (table) => {
-          if (table === undefined) await flusher.flushAll("command");
-          else await flushTable({ lake, buffers, flusher }, targetOfText(table, names));
-          return { flushed: table ?? "all" };
+        queries: {
+          backend: {
+            run: (query, stop) => reads.run(query, stop),
+            has: (id) => queries.has(id),
+            cancel: (id, principal) => queries.cancel(id, principal),
+          },
+          timeoutSeconds: config.queryTimeoutSeconds,
+          log,
         },
       }),
     }),
   );
   collectBuffers(metrics, () => buffers.views(), Date.now);
-  collectQueries(metrics, { running: () => queries.running, waiting: () => 0 });
+  collectQueries(metrics, { running: () => queries.count, waiting: () => reads.poolCounts.waiting });
+  collectPool(metrics, () => reads.poolCounts);
+  metrics.poolLimit.set(config.poolMax);
   collectDuckdb(metrics, async () => [
     { instance: "lake", ...(await lake.usage()) },
     { instance: "buffers", ...(await buffers.usage()) },

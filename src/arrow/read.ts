@@ -51,13 +51,13 @@ export class ResultEncoder {
     this.#maxRows = options.maxBatchRows ?? DEFAULT_MAX_BATCH_ROWS;
   }
 
-  /** Takes a chunk's rows, which are copied; gives the batches that it filled. */
-  push(chunk: duckdb.DataChunk): Frame[] {
+  /** Takes a chunk's rows, or those from `start` up to `end`, which are copied; gives the batches that they filled. */
+  push(chunk: duckdb.DataChunk, start = 0, end = duckdb.data_chunk_get_size(chunk)): Frame[] {
     const frames: Frame[] = [];
     const count = duckdb.data_chunk_get_size(chunk);
     for (const [i, encoder] of this.#encoders.entries()) encoder.open(duckdb.data_chunk_get_vector(chunk, i), count);
-    for (let from = 0; from < count; ) {
-      const to = this.#fittingEnd(from, count);
+    for (let from = start; from < end; ) {
+      const to = this.#fittingEnd(from, end);
       if (to === from) {
         frames.push(this.#flush());
         continue;

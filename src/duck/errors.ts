@@ -6,6 +6,7 @@ import { EiderError, type ErrorCode, messageOf } from "../errors.ts";
  */
 const ROWS: ReadonlyArray<readonly [RegExp, ErrorCode]> = [
   [/INTERRUPT Error|Interrupted!/, "cancelled"],
+  [/transaction is launched in read-only mode/, "not_a_read"],
   [
     /Transaction conflict|Conflict on (tuple|update)|another transaction has (altered|dropped)|write-write conflict/i,
     "write_conflict",

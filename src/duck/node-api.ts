@@ -5,6 +5,24 @@ import type * as nodeApi from "@duckdb/node-api";
 // CPU in every thread, a tenth of a start.
 const required = createRequire(import.meta.url)("@duckdb/node-api") as typeof nodeApi;
 
-export const { DuckDBConnection, DuckDBLogicalType } = required;
+export const { DuckDBConnection, DuckDBDataChunk, DuckDBLogicalType, DuckDBTimestampValue, DuckDBTypeId } = required;
 export type DuckDBConnection = nodeApi.DuckDBConnection;
-export type DuckDBValue = nodeApi.DuckDBValue;
+export type DuckDBTypeId = nodeApi.DuckDBTypeId;
+export type {
+  DuckDBArrayType,
+  DuckDBArrayValue,
+  DuckDBBlobValue,
+  DuckDBDecimalType,
+  DuckDBDecimalValue,
+  DuckDBListType,
+  DuckDBListValue,
+  DuckDBMapType,
+  DuckDBMapValue,
+  DuckDBStructType,
+  DuckDBStructValue,
+  DuckDBTimestampTZValue,
+  DuckDBType,
+  DuckDBUnionType,
+  DuckDBUnionValue,
+  DuckDBValue,
+} from "@duckdb/node-api";

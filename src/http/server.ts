@@ -3,8 +3,9 @@ import { type Authenticator, OPEN_AUTHENTICATOR } from "../access/authenticator.
 import type { TlsFiles } from "../access/tls.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import type { Logger } from "../observe/log.ts";
-import type { Metrics } from "../observe/metrics.ts";
+import { type Metrics, observeMs } from "../observe/metrics.ts";
 import { followCertificate, httpsOptions, requireAccess } from "./access.ts";
+import { errorBody } from "./error-body.ts";
 import { type Access, parseBody, type Route } from "./route.ts";
 
 declare module "fastify" {
@@ -103,6 +104,7 @@ function countAndLog(app: FastifyInstance, { log, metrics }: HttpOptions): void 
     // The route's pattern, never the URL: it would be an open label.
     const route = request.routeOptions.url ?? "none";
     metrics.httpRequests.inc({ route, code: String(reply.statusCode) });
+    observeMs(metrics.httpDuration, reply.elapsedTime, { route });
     const durationMs = Math.round(reply.elapsedTime);
     log.debug({ method: request.method, url: request.url, status: reply.statusCode, durationMs }, "http request");
   });
@@ -130,6 +132,8 @@ function fromFastify(error: FastifyError): EiderError {
 }
 
 function sendError(reply: FastifyReply, error: EiderError): FastifyReply {
-  const { http, retryable } = error.row;
-  return reply.code(http).send({ error: { code: error.code, message: error.message, retryable } });
+  return reply
+    .code(error.row.http)
+    .type("application/json")
+    .send({ error: errorBody(error) });
 }

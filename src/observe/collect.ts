@@ -70,6 +70,24 @@ export function collectQueries(metrics: Metrics, counts: QueryGauges): void {
   collectWith(metrics.queriesWaiting, () => metrics.queriesWaiting.set(counts.waiting()));
 }
 
+export interface PoolCounts {
+  readonly busy: number;
+  readonly idle: number;
+  readonly opened: number;
+  readonly waits: number;
+  readonly waitedMs: number;
+}
+
+export function collectPool(metrics: Metrics, counts: () => PoolCounts): void {
+  collectWith(metrics.poolConnections, () => {
+    metrics.poolConnections.set({ state: "busy" }, counts().busy);
+    metrics.poolConnections.set({ state: "idle" }, counts().idle);
+  });
+  follow(metrics.poolOpened, () => counts().opened);
+  follow(metrics.poolWaits, () => counts().waits);
+  follow(metrics.poolWaitSeconds, () => counts().waitedMs / 1000);
+}
+
 export interface BufferCounts {
   readonly waits: number;
   readonly waitedMs: number;
@@ -78,15 +96,17 @@ export interface BufferCounts {
 
 /** Counters that the buffers keep themselves. */
 export function collectBufferCounts(metrics: Metrics, counts: () => BufferCounts): void {
-  const follow = (metric: Counter, value: (now: BufferCounts) => number) => {
-    Object.assign(metric, {
-      collect() {
-        metric.reset();
-        metric.inc(value(counts()));
-      },
-    });
-  };
-  follow(metrics.bufferWaits, (now) => now.waits);
-  follow(metrics.bufferWaitSeconds, (now) => now.waitedMs / 1000);
-  follow(metrics.quarantinedSegments, (now) => now.quarantined);
+  follow(metrics.bufferWaits, () => counts().waits);
+  follow(metrics.bufferWaitSeconds, () => counts().waitedMs / 1000);
+  follow(metrics.quarantinedSegments, () => counts().quarantined);
+}
+
+/** A counter that its owner counts. */
+function follow(metric: Counter, value: () => number): void {
+  Object.assign(metric, {
+    collect() {
+      metric.reset();
+      metric.inc(value());
+    },
+  });
 }

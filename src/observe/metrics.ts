@@ -114,6 +114,17 @@ function declareQueries(r: Registry) {
     ),
     queriesRunning: gauge(r, "eider_queries_running", "Statements that run.", []),
     queriesWaiting: gauge(r, "eider_queries_waiting", "Statements that wait for a connection.", []),
+    /** state: busy, idle. */
+    poolConnections: gauge(r, "eider_pool_connections", "Connections for queries over HTTP.", ["state"]),
+    poolLimit: gauge(r, "eider_pool_connections_limit", "The setting pool_max.", []),
+    poolOpened: counter(r, "eider_pool_connections_opened_total", "Connections opened for queries over HTTP.", []),
+    poolWaits: counter(r, "eider_pool_waits_total", "Queries over HTTP that waited for a connection.", []),
+    poolWaitSeconds: counter(
+      r,
+      "eider_pool_wait_seconds_total",
+      "Time that queries over HTTP waited for a connection.",
+      [],
+    ),
     sessions: gauge(r, "eider_sessions", "Open sessions.", []),
     /** instance: lake, buffers. */
     duckdbMemory: gauge(r, "eider_duckdb_memory_bytes", "Memory that DuckDB holds.", ["instance"]),
@@ -135,6 +146,7 @@ function declareTransports(r: Registry) {
     httpRequests: counter(r, "eider_http_requests_total", "HTTP requests.", ["route", "code"]),
     /** reason: no_credentials, password, token, jwt, certificate, throttled. */
     authFailures: counter(r, "eider_auth_failures_total", "Callers that were turned away.", ["reason"]),
+    httpDuration: histogram(r, "eider_http_request_duration_seconds", "Time of an HTTP request.", ["route"]),
     buildInfo: gauge(r, "eider_build_info", "1; the labels tell what runs.", [
       "version",
       "duckdb_version",

@@ -1,7 +1,6 @@
 import type { Connection } from "../duck/database.ts";
 import { EiderError } from "../errors.ts";
 import type { Slot } from "./slot.ts";
-import type { Slots } from "./slots.ts";
 import { type ParameterSet, Statement } from "./statement.ts";
 
 /**
@@ -9,7 +8,8 @@ import { type ParameterSet, Statement } from "./statement.ts";
  * gives no text; only `result_is_streaming` then says no.
  */
 export interface StreamSource {
-  readonly slots: Slots;
+  /** A connection beside the one that the result failed on. */
+  readonly detached: () => Promise<Connection>;
   readonly sql: string;
   readonly set: ParameterSet;
   /** Nothing is changed by running it again. */
@@ -36,9 +36,13 @@ export async function failureOf(slot: Slot, source: StreamSource | undefined, ra
   );
 }
 
-async function repeat(slot: Slot, { slots, sql, set }: StreamSource, ranMs: number): Promise<EiderError | undefined> {
+async function repeat(
+  slot: Slot,
+  { detached, sql, set }: StreamSource,
+  ranMs: number,
+): Promise<EiderError | undefined> {
   // The transaction that it failed in takes no other statement.
-  const own = slot.isInTransaction ? await slots.detached() : undefined;
+  const own = slot.isInTransaction ? await detached() : undefined;
   try {
     return await errorOf(own ?? slot.connection, `EXPLAIN ANALYZE ${sql}`, set, ranMs);
   } finally {

@@ -16,19 +16,14 @@ export class LakeBackend implements Backend {
   }
 
   openSession(principal: Principal, { widenUnsigned }: ClientTraits): Promise<Session> {
-    return ClientSession.open(this.#services, { widenUnsigned }, this.#guardOf(principal));
-  }
-
-  #guardOf(principal: Principal): Guard | undefined {
-    const { reader, names } = this.#services;
-    return principal.grants && reader ? new Guard(principal, reader, names) : undefined;
+    return ClientSession.open(principal, this.#services, { widenUnsigned }, guardOf(this.#services, principal));
   }
 
   async listTables(
     principal: Principal,
   ): Promise<ReadonlyArray<{ readonly path: readonly string[]; readonly schema: Uint8Array }>> {
     using connection = await this.#services.lake.connect();
-    const guard = this.#guardOf(principal);
+    const guard = guardOf(this.#services, principal);
     const found = await connection.rows(
       `SELECT database_name AS catalog_name, schema_name AS db_schema_name, table_name FROM duckdb_tables()
         WHERE database_name = '${LAKE}' AND schema_name <> '_eider' ORDER BY ALL`,
@@ -40,4 +35,9 @@ export class LakeBackend implements Backend {
       schema: unwrapEncapsulated(schemas[i] ?? new Uint8Array()),
     }));
   }
+}
+
+/** Undefined when nothing is to be checked. */
+export function guardOf({ reader, names }: SessionServices, principal: Principal): Guard | undefined {
+  return principal.grants && reader ? new Guard(principal, reader, names) : undefined;
 }

@@ -1,3 +1,4 @@
+import type { Principal } from "../access/principal.ts";
 import type { ResultTypeOptions } from "../arrow/types.ts";
 import type { SqlSession } from "../query/sql-session.ts";
 import type { Consistency } from "./read-barrier.ts";
@@ -6,6 +7,8 @@ import type { SessionServices } from "./services.ts";
 /** One session as its statements see it. */
 export interface SessionContext {
   readonly id: string;
+  /** Whose session it is. */
+  readonly principal: Principal;
   readonly services: SessionServices;
   readonly sql: SqlSession;
   /** How the client wants its results' types. */

@@ -42,6 +42,8 @@ const NO_PARAMETERS = encodeSchema(new Schema([]));
 
 const SETS: ReadonlySet<number> = new Set([StatementType.SET, StatementType.VARIABLE_SET]);
 
+type StreamEnded = (end: StreamEnd, error?: EiderError) => void;
+
 /** A statement that DuckDB runs as it is. */
 export class EngineStatement implements Prepared {
   readonly info: StatementInfo;
@@ -81,7 +83,14 @@ export class EngineStatement implements Prepared {
 
   async execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
     const { sql, services } = this.#context;
-    const end = services.queries.started();
+    const stop = new AbortController();
+    const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+    const end = services.queries.started({
+      sql: this.#piece.sql,
+      via: "flight",
+      principal: this.#context.principal,
+      cancel: () => stop.abort(),
+    });
     try {
       if (this.#type === StatementType.TRANSACTION) {
         await runTransactionStatement(this.#context, this.#piece);
@@ -97,16 +106,19 @@ export class EngineStatement implements Prepared {
         const openers = sets.map(
           (set, i) => () =>
             sql.onSlot(transaction, (slot) =>
-              interruptible(slot, options.signal, () => this.#stream(slot, set, endOf(end, i === sets.length - 1))),
+              interruptible(slot, signal, () => this.#stream(slot, set, endOf(end, i === sets.length - 1))),
             ),
         );
-        return { kind: "rows", rows: await ConcatenatedRows.open(openers, () => end("cancelled")) };
+        const rows = await ConcatenatedRows.open(openers, () => end("cancelled"));
+        stop.signal.addEventListener("abort", () => rows.cancel(), { once: true });
+        if (stop.signal.aborted) rows.cancel();
+        return { kind: "rows", rows };
       }
       const run = () =>
         sql.onSlot(transaction, async (slot) => {
           this.#updating = slot;
           try {
-            return await interruptible(slot, options.signal, () => this.#update(slot, sets, options.signal));
+            return await interruptible(slot, signal, () => this.#update(slot, sets, signal));
           } finally {
             this.#updating = undefined;
           }
@@ -116,7 +128,8 @@ export class EngineStatement implements Prepared {
       end("ok");
       return { kind: "count", count };
     } catch (error) {
-      end(error instanceof EiderError && error.code === "cancelled" ? "cancelled" : "error");
+      if (!(error instanceof EiderError)) end("error");
+      else end(error.code === "cancelled" ? "cancelled" : "error", error);
       await services.lake.reopenAfter(error);
       throw error;
     } finally {
@@ -147,18 +160,18 @@ export class EngineStatement implements Prepared {
     return statement;
   }
 
-  async #stream(slot: Slot, set: ParameterSet, onEnd: (end: StreamEnd) => void): Promise<RowStream> {
+  async #stream(slot: Slot, set: ParameterSet, onEnd: StreamEnded): Promise<RowStream> {
     const statement = await this.#on(slot);
     statement.bind(set);
     const stream = new ResultStream(slot, await statement.stream(), {
       onEnd: (end, error) => {
-        onEnd(end);
+        onEnd(end, error);
         // What fails here fails again, and is told, at the next statement.
         if (error) this.#context.services.lake.reopenAfter(error).catch(() => undefined);
       },
       spoolFolder: this.#context.services.spoolFolder,
       source: {
-        slots: this.#context.sql.slots,
+        detached: () => this.#context.sql.slots.detached(),
         sql: this.#piece.sql,
         set,
         canRepeat: statement.type === StatementType.SELECT,
@@ -210,9 +223,11 @@ export class EngineStatement implements Prepared {
 }
 
 /** The statement has ended when its last result has, or one of them badly. */
-const endOf = (end: (result: StreamEnd) => void, isLast: boolean) => (result: StreamEnd) => {
-  if (isLast || result !== "ok") end(result);
-};
+const endOf =
+  (end: StreamEnded, isLast: boolean): StreamEnded =>
+  (result, error) => {
+    if (isLast || result !== "ok") end(result, error);
+  };
 
 const isTemporary = (piece: Piece) =>
   piece.tokens

@@ -108,7 +108,7 @@ export class QueueInsertStatement implements Prepared {
           statement.bind(round.set);
           const stream = new ResultStream(slot, await statement.stream(), {
             spoolFolder: services.spoolFolder,
-            source: { slots: sql.slots, sql: text, set: round.set, canRepeat: true },
+            source: { detached: () => sql.slots.detached(), sql: text, set: round.set, canRepeat: true },
           });
           slot.occupy(stream);
           return stream;

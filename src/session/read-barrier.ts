@@ -13,28 +13,47 @@ export function parseConsistency(value: string): Consistency {
   throw new EiderError("sql_invalid", `eider_read_consistency is one of ${CONSISTENCIES.join(", ")}; got '${value}'`);
 }
 
+type BarrierServices = Pick<SessionServices, "buffers" | "flusher">;
+
+/** Rows of a query about the catalog, with the objects that the statement sees. */
+export type CatalogQuery = (sql: string) => Promise<ReadonlyArray<Record<string, unknown>>>;
+
+/** `waitForTables` for a statement of a session, which sees its own temporary views. */
+export function waitForReads(
+  services: BarrierServices,
+  sql: SqlSession,
+  sessionId: string,
+  consistency: Consistency,
+  tokens: readonly Token[],
+): Promise<void> {
+  const transaction = sql.transactionFor();
+  return waitForTables(services, sessionId, consistency, tokens, (text) =>
+    sql.onSlot(transaction?.hasBegun ? transaction : undefined, (slot) => slot.connection.rows(text)),
+  );
+}
+
 /**
  * Before a statement runs: commits to the lake the rows that wait for tables that it names, so that it sees them.
  * `session`: tables in which this session has rows waiting; `strong`: in which anybody has; `eventual`: none. A table
  * counts as named when its name is a word of the statement, or of a view, macro or prepared statement that it names:
  * rather one flush too many than a row unseen.
  */
-export async function waitForReads(
-  services: SessionServices,
-  sql: SqlSession,
+export async function waitForTables(
+  services: BarrierServices,
   sessionId: string,
   consistency: Consistency,
   tokens: readonly Token[],
+  query: CatalogQuery,
 ): Promise<void> {
   const waiting = waitingTargets(services, sessionId, consistency);
   if (waiting.length === 0) return;
-  const words = await wordsWithViews(sql, tokens);
+  const words = await wordsWithViews(query, tokens);
   const named = waiting.filter((target) => words.has(target.table.toLowerCase()));
   await Promise.all(named.map((target) => services.flusher.flush(target, "read")));
 }
 
 /** Commits what waits for the tables that a statement is about to change or drop, whoever wrote it. */
-export async function flushNamed(services: SessionServices, tokens: readonly Token[]): Promise<void> {
+export async function flushNamed(services: BarrierServices, tokens: readonly Token[]): Promise<void> {
   const words = wordsOf(tokens);
   const dropsSchema = tokens[0]?.text === "drop" && tokens[1]?.text === "schema";
   const isNamed = ({ schema, table }: Target) =>
@@ -47,7 +66,7 @@ export async function flushNamed(services: SessionServices, tokens: readonly Tok
  * Commits what waits for a table that is about to be changed. Rows that the table cannot take as it is (it was dropped, or
  * lost its key) go on waiting: the change may be what they wait for.
  */
-export async function flushBeforeChange({ flusher }: SessionServices, target: Target): Promise<void> {
+export async function flushBeforeChange({ flusher }: BarrierServices, target: Target): Promise<void> {
   try {
     await flusher.flush(target, "command");
   } catch (error) {
@@ -55,7 +74,7 @@ export async function flushBeforeChange({ flusher }: SessionServices, target: Ta
   }
 }
 
-function waitingTargets(services: SessionServices, sessionId: string, consistency: Consistency): Target[] {
+function waitingTargets(services: BarrierServices, sessionId: string, consistency: Consistency): Target[] {
   if (consistency === "eventual") return [];
   const seen = new Map<string, Target>();
   for (const view of services.buffers.views()) {
@@ -77,17 +96,14 @@ function wordsOf(tokens: readonly Token[]): Set<string> {
   return words;
 }
 
-async function wordsWithViews(sql: SqlSession, tokens: readonly Token[]): Promise<Set<string>> {
+async function wordsWithViews(query: CatalogQuery, tokens: readonly Token[]): Promise<Set<string>> {
   const words = wordsOf(tokens);
-  const transaction = sql.transactionFor();
-  const views = await sql.onSlot(transaction?.hasBegun ? transaction : undefined, (slot) =>
-    slot.connection.rows(
-      `SELECT lower(view_name) AS name, sql FROM duckdb_views() WHERE NOT internal
-        UNION ALL
-       SELECT lower(function_name), macro_definition FROM duckdb_functions() WHERE NOT internal AND macro_definition IS NOT NULL
-        UNION ALL
-       SELECT lower(name), statement FROM duckdb_prepared_statements()`,
-    ),
+  const views = await query(
+    `SELECT lower(view_name) AS name, sql FROM duckdb_views() WHERE NOT internal
+      UNION ALL
+     SELECT lower(function_name), macro_definition FROM duckdb_functions() WHERE NOT internal AND macro_definition IS NOT NULL
+      UNION ALL
+     SELECT lower(name), statement FROM duckdb_prepared_statements()`,
   );
   for (let before = -1; before !== words.size; ) {
     before = words.size;

@@ -1,14 +1,26 @@
+import type { Principal } from "../access/principal.ts";
 import type { Database } from "../duck/database.ts";
+import type { EiderError } from "../errors.ts";
 import type { IngestServices } from "../ingest/services.ts";
 import type { NameDefaults } from "../query/own-statement.ts";
 import type { StreamEnd } from "../query/result-stream.ts";
 
 import type { StatementReader } from "./guard.ts";
 
-/** What the metrics want to know of each query. */
+/** A statement that runs, for those who list and cancel them. */
+export interface StatementRun {
+  /** Chosen by the client; a random one without it. */
+  readonly id?: string;
+  readonly sql: string;
+  readonly via: "flight" | "http";
+  readonly principal: Principal;
+  readonly cancel: () => void;
+}
+
+/** Who wants to know of each statement. */
 export interface QueryObserver {
   /** Called when a statement starts; the returned function when its last row is fetched, or it failed. */
-  started(): (end: StreamEnd) => void;
+  started(run: StatementRun): (end: StreamEnd, error?: EiderError) => void;
 }
 
 /** What a client's session needs; made by the composition root. */

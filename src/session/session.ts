@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Principal } from "../access/principal.ts";
 import { encodeSchema } from "../arrow/schema.ts";
 import type { ResultTypeOptions } from "../arrow/types.ts";
 import { encodeTable } from "../arrow/values.ts";
@@ -37,7 +38,8 @@ import type { SessionServices } from "./services.ts";
  */
 const COMPUTE_AHEAD = "8MB";
 
-async function connect({ lake }: SessionServices): Promise<Connection> {
+/** A connection for statements of clients; the caller closes it. */
+export async function connect({ lake }: SessionServices): Promise<Connection> {
   const connection = await lake.connect();
   try {
     await connection.run(`SET streaming_buffer_size = '${COMPUTE_AHEAD}'`);
@@ -54,6 +56,7 @@ async function connect({ lake }: SessionServices): Promise<Connection> {
 /** A client connection: DuckDB's SQL on the lake, Eider's own statements, and the routes by which rows come in. */
 export class ClientSession implements Session, SessionContext {
   readonly id = randomUUID();
+  readonly principal: Principal;
   readonly services: SessionServices;
   readonly sql: SqlSession;
   readonly resultTypes: ResultTypeOptions;
@@ -62,11 +65,13 @@ export class ClientSession implements Session, SessionContext {
   #schema: Promise<string> | undefined;
 
   private constructor(
+    principal: Principal,
     services: SessionServices,
     sql: SqlSession,
     resultTypes: ResultTypeOptions,
     guard: Guard | undefined,
   ) {
+    this.principal = principal;
     this.services = services;
     this.sql = sql;
     this.resultTypes = resultTypes;
@@ -75,6 +80,7 @@ export class ClientSession implements Session, SessionContext {
 
   /** `guard`: undefined when nothing is to be checked. */
   static async open(
+    principal: Principal,
     services: SessionServices,
     resultTypes: ResultTypeOptions = {},
     guard?: Guard,
@@ -83,7 +89,7 @@ export class ClientSession implements Session, SessionContext {
       () => connect(services),
       (work) => services.lake.commitInTurn(work),
     );
-    return new ClientSession(services, sql, resultTypes, guard);
+    return new ClientSession(principal, services, sql, resultTypes, guard);
   }
 
   async prepare(text: string, options: ExecuteOptions): Promise<Prepared> {

@@ -1,0 +1,99 @@
+import duckdb from "@duckdb/node-bindings";
+import type { Connection } from "../duck/database.ts";
+import { EiderError } from "../errors.ts";
+import { Statement } from "./statement.ts";
+import { splitStatements, TokenCursor, tokenize } from "./tokens.ts";
+
+const { StatementType } = duckdb;
+
+/**
+ * Functions that change something although DuckDB calls a statement with them a SELECT, and that its READ ONLY
+ * transactions let pass (measured on 1.5.5): they delete or write files, checkpoint, or set something for the whole
+ * instance; the last ones run SQL out of a string, in which anything may be.
+ */
+const CHANGING_FUNCTIONS: ReadonlySet<string> = new Set(
+  [
+    "ducklake_add_data_files ducklake_cleanup_old_files ducklake_commit ducklake_delete_orphaned_files",
+    "ducklake_expire_snapshots ducklake_flush_inlined_data ducklake_merge_adjacent_files ducklake_rewrite_data_files",
+    "ducklake_set_commit_message ducklake_set_option",
+    // The same as functions of the lake: lake.merge_adjacent_files().
+    "add_data_files cleanup_old_files commit delete_orphaned_files expire_snapshots flush_inlined_data",
+    "merge_adjacent_files rewrite_data_files set_commit_message set_option",
+    "checkpoint force_checkpoint truncate_duckdb_logs write_log",
+    "enable_logging disable_logging enable_profiling disable_profiling enable_peg_parser disable_peg_parser",
+    "postgres_execute postgres_query postgres_configure_pool pg_clear_cache mysql_execute mysql_query mysql_clear_cache",
+    "sqlite_execute sqlite_query query json_execute_serialized_sql from_substrait from_substrait_json",
+  ].flatMap((line) => line.split(" ")),
+);
+
+const READS = "SELECT, WITH, SHOW, DESCRIBE and EXPLAIN";
+
+/**
+ * Throws unless `sql` is one statement that reads. DuckDB says what it is: its parser takes the text apart, and its
+ * serialiser takes nothing but what it calls a SELECT (WITH, VALUES, FROM, SHOW, DESCRIBE, SUMMARIZE too). To be called
+ * in a READ ONLY transaction, which refuses what is left (nextval, for one) when it is bound.
+ */
+export async function requireRead(connection: Connection, sql: string): Promise<void> {
+  if (splitStatements(sql).length === 0) throw new EiderError("sql_invalid", "the SQL text has no statement");
+  if ((await connection.parse(sql)) > 1) {
+    throw new EiderError("not_a_read", "send one statement at a time (PIVOT needs its values: ON column IN (…))");
+  }
+  const tree = await selectTree(connection, sql);
+  if (tree !== undefined) return refuseChangingFunctions(tree);
+  const type = await statementType(connection, sql);
+  if (type === StatementType.EXPLAIN) {
+    for (const inner of explained(sql)) {
+      const innerTree = await selectTree(connection, inner);
+      if (innerTree !== undefined) return refuseChangingFunctions(innerTree);
+    }
+    throw new EiderError("not_a_read", "EXPLAIN takes a SELECT here, nothing that may change something");
+  }
+  // A PRAGMA that DuckDB has turned into a query.
+  const name = type === StatementType.SELECT ? "PRAGMA" : type === undefined ? undefined : StatementType[type];
+  const what = name === undefined ? "another statement" : name.replaceAll("_", " ");
+  throw new EiderError("not_a_read", `only ${READS} run here, and this is ${what}`);
+}
+
+/** Undefined: DuckDB cannot prepare it, and it is no EXPLAIN, whose error is its query's. */
+async function statementType(connection: Connection, sql: string): Promise<number | undefined> {
+  try {
+    const statement = await Statement.prepare(connection, sql);
+    statement.close();
+    return statement.type;
+  } catch (error) {
+    if (new TokenCursor(tokenize(sql)).words("explain")) throw error;
+    return undefined;
+  }
+}
+
+/** DuckDB's syntax tree (https://duckdb.org/docs/stable/data/json/sql_to_and_from_json); undefined when it is no SELECT. */
+async function selectTree(connection: Connection, sql: string): Promise<unknown> {
+  const [row] = await connection.rows("SELECT json_serialize_sql($1::VARCHAR) AS tree", [sql]);
+  const answer: unknown = JSON.parse(String(row?.["tree"]));
+  const { error, statements } = answer as { error: boolean; statements?: unknown[] };
+  return error || statements?.length !== 1 ? undefined : statements;
+}
+
+function refuseChangingFunctions(tree: unknown): void {
+  const nodes: unknown[] = [tree];
+  for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
+    if (typeof node !== "object" || node === null) continue;
+    if ("function_name" in node && CHANGING_FUNCTIONS.has(String(node.function_name).toLowerCase())) {
+      throw new EiderError("not_a_read", `${node.function_name}() changes something or may do so; only reads run here`);
+    }
+    nodes.push(...Object.values(node));
+  }
+}
+
+/** What an EXPLAIN may explain: a parenthesis opens its options or a query. A wrong cut is no SELECT to DuckDB. */
+function explained(sql: string): string[] {
+  const cursor = new TokenCursor(tokenize(sql));
+  cursor.words("explain");
+  cursor.words("analyze");
+  const cuts = [cursor.offset];
+  if (cursor.symbol("(")) {
+    while (!cursor.isAtEnd && !cursor.symbol(")")) cursor.skip();
+    cuts.push(cursor.offset);
+  }
+  return cuts.map((cut) => sql.slice(cut));
+}

@@ -1,0 +1,146 @@
+import type { Principal } from "../access/principal.ts";
+import type { Connection } from "../duck/database.ts";
+import { fromDuckError } from "../duck/errors.ts";
+import { EiderError } from "../errors.ts";
+import { ConnectionPool, type PoolCounts } from "../query/connection-pool.ts";
+import { requireRead } from "../query/read-only.ts";
+import { RESULT_BODIES, type ResultFormat } from "../query/result-bodies.ts";
+import { splitStatements, tokenize } from "../query/tokens.ts";
+import { guardOf } from "./backend.ts";
+import { type Consistency, waitForTables } from "./read-barrier.ts";
+import type { SessionServices } from "./services.ts";
+import { connect } from "./session.ts";
+
+export interface ReadQueryOptions {
+  readonly poolMax: number;
+  readonly poolIdle: number;
+  readonly poolLifetimeSeconds: number;
+}
+
+export interface ReadQuery {
+  readonly id: string;
+  readonly principal: Principal;
+  readonly sql: string;
+  readonly limit: number | undefined;
+  readonly offset: number;
+  readonly format: ResultFormat;
+  readonly consistency: Consistency;
+}
+
+/** An interrupt that comes before DuckDB has begun the statement is lost, so it is repeated. */
+const INTERRUPT_INTERVAL_MS = 50;
+
+/**
+ * Queries without a session: each takes a connection of the pool for one READ ONLY transaction. Owner of the pool.
+ */
+export class ReadQueries implements AsyncDisposable {
+  readonly #services: SessionServices;
+  readonly #pool: ConnectionPool;
+
+  constructor(services: SessionServices, options: ReadQueryOptions) {
+    this.#services = services;
+    this.#pool = new ConnectionPool({
+      connect: () => connect(services),
+      max: options.poolMax,
+      idle: options.poolIdle,
+      lifetimeMs: options.poolLifetimeSeconds * 1000,
+      now: () => performance.now(),
+    });
+  }
+
+  get poolCounts(): PoolCounts {
+    return this.#pool.counts;
+  }
+
+  /**
+   * The result's bytes. Rejects with `not_a_read`, with DuckDB's error, and with the reason of `stop`, which ends the
+   * query; all of these also after the first bytes.
+   */
+  async *run(query: ReadQuery, stop: AbortController): AsyncGenerator<Uint8Array> {
+    const { queries, lake } = this.#services;
+    const end = queries.started({
+      id: query.id,
+      sql: query.sql,
+      via: "http",
+      principal: query.principal,
+      cancel: () => stop.abort(new EiderError("cancelled", "the query was cancelled")),
+    });
+    let finish = () => end("cancelled");
+    try {
+      yield* this.#read(query, stop.signal);
+      finish = () => end("ok");
+    } catch (error) {
+      const told: EiderError = stop.signal.aborted ? stop.signal.reason : fromDuckError(error);
+      finish = () => end(told.code === "cancelled" ? "cancelled" : "error", told);
+      await lake.reopenAfter(error);
+      throw told;
+    } finally {
+      finish();
+    }
+  }
+
+  async *#read(query: ReadQuery, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const startedMs = performance.now();
+    await this.#checkRoles(query);
+    await using lease = await this.#pool.lease(signal);
+    const { connection } = lease;
+    using _ = interruptOn(signal, connection);
+    await this.#waitForTables(query, connection, signal);
+    // A snapshot for all that follows, which no statement can change.
+    await connection.run("BEGIN TRANSACTION READ ONLY");
+    signal.throwIfAborted();
+    await requireRead(connection, query.sql);
+    signal.throwIfAborted();
+    yield* RESULT_BODIES[query.format]({
+      ...query,
+      connection,
+      signal,
+      startedMs,
+      detached: () => connect(this.#services),
+      spoolFolder: this.#services.spoolFolder,
+    });
+  }
+
+  /** Throws `forbidden`. Names without a schema are looked for in the target schema: a query can change nothing of that. */
+  async #checkRoles({ sql, principal }: ReadQuery): Promise<void> {
+    const guard = guardOf(this.#services, principal);
+    if (!guard) return;
+    const { targetSchema } = this.#services.names;
+    for (const piece of splitStatements(sql)) await guard.checkStatement(piece, async () => targetSchema);
+  }
+
+  async #waitForTables({ sql, consistency }: ReadQuery, connection: Connection, signal: AbortSignal): Promise<void> {
+    const waiting = waitForTables(this.#services, "", consistency, tokenize(sql), (text) => connection.rows(text));
+    // The flush goes on: others may wait for it, too.
+    await Promise.race([waiting, aborted(signal)]);
+    signal.throwIfAborted();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#pool[Symbol.asyncDispose]();
+  }
+}
+
+/** Stops what runs on the connection once the signal aborts, until it is disposed of. */
+function interruptOn(signal: AbortSignal, connection: Connection): Disposable {
+  let timer: NodeJS.Timeout | undefined;
+  const begin = () => {
+    connection.interrupt();
+    timer = setInterval(() => connection.interrupt(), INTERRUPT_INTERVAL_MS);
+  };
+  signal.addEventListener("abort", begin, { once: true });
+  if (signal.aborted) begin();
+  return {
+    [Symbol.dispose]() {
+      signal.removeEventListener("abort", begin);
+      clearInterval(timer);
+    },
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
