@@ -60,7 +60,7 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     group: "Server",
     kind: whole(0, PORT_MAX),
     default: 4280,
-    help: "HTTP port for queries, metrics, health and flush; 0 takes a free one",
+    help: "HTTP port: queries, metrics, health, flush; 0 takes a free one",
   },
   dataDir: {
     group: "Server",

@@ -116,7 +116,7 @@ function declareQueries(r: Registry) {
     queriesWaiting: gauge(r, "eider_queries_waiting", "Statements that wait for a connection.", []),
     /** state: busy, idle. */
     poolConnections: gauge(r, "eider_pool_connections", "Connections for queries over HTTP.", ["state"]),
-    poolLimit: gauge(r, "eider_pool_connections_limit", "The setting pool_max.", []),
+    poolLimit: gauge(r, "eider_pool_max_connections", "The setting pool_max.", []),
     poolOpened: counter(r, "eider_pool_connections_opened_total", "Connections opened for queries over HTTP.", []),
     poolWaits: counter(r, "eider_pool_waits_total", "Queries over HTTP that waited for a connection.", []),
     poolWaitSeconds: counter(
