@@ -82,7 +82,7 @@ async function compose(
       writerId: folder.writerId,
       guardDir: join(folder.path, "guard"),
       tempDirectory,
-      lockDown: authenticator.isOn ? { folders: [config.bufferDir, tempDirectory] } : undefined,
+      lockDown: authenticator.isOn ? { folders: [config.bufferDir] } : undefined,
       loadExtension: (connection, name) => extensions.load(connection, name),
       onOpen: (connection) =>
         registerSystemFunctions(connection, { views: () => buffers.views(), flusher: () => flusher }),

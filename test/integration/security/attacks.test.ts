@@ -14,17 +14,19 @@ const PERMISSION_DENIED = 7;
 let folder: TempDir;
 let eider: RunningEider;
 let clients: Readonly<Record<"reader" | "writer" | "everywhere" | "admin", FlightTestClient>>;
+let tokens: Readonly<Record<keyof typeof clients, string>>;
 let places: Readonly<Record<string, string>>;
 
 beforeAll(async () => {
   folder = tempDir("attacks");
-  const { path, tokens } = writeUsers(folder.path, {
+  const users = writeUsers(folder.path, {
     reader: { schemas: { main: "read" } },
     writer: { schemas: { main: "write" } },
     everywhere: { role: "read" },
     admin: { role: "admin" },
   });
-  eider = await startEider({ settings: { usersFile: path, dataDir: join(folder.path, "data") } });
+  tokens = users.tokens;
+  eider = await startEider({ settings: { usersFile: users.path, dataDir: join(folder.path, "data") } });
   const port = Number(new URL(eider.flightUri).port);
   const client = (token: string) => new FlightTestClient(port, { authorization: `Bearer ${token}` });
   clients = {
@@ -65,6 +67,14 @@ async function failureOf(client: FlightTestClient, sql: string): Promise<CallErr
   }
 }
 
+function post(user: keyof typeof clients, sql: string, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(`${eider.httpUrl}/query`, {
+    method: "POST",
+    body: JSON.stringify({ sql }),
+    headers: { authorization: `Bearer ${tokens[user]}`, ...headers },
+  });
+}
+
 const withPlaces = (sql: string) => sql.replace(/\{(\w+)\}/g, (text, name: string) => places[name] ?? text);
 
 describe.each(ATTACKS)("$what", ({ sql, by, says }) => {
@@ -72,6 +82,8 @@ describe.each(ATTACKS)("$what", ({ sql, by, says }) => {
     const failure = await failureOf(clients[user], withPlaces(sql));
     expect(failure?.message ?? "it was done").not.toBe("it was done");
     if (says === undefined) expect([failure?.code, failure?.message]).toEqual([PERMISSION_DENIED, expect.any(String)]);
+    const response = await post(user, withPlaces(sql));
+    expect([400, 403, 404], await response.text()).toContain(response.status);
   });
 });
 
@@ -144,4 +156,47 @@ const ALLOWED: ReadonlyArray<readonly [user: keyof typeof clients, sql: string]>
 
 test.each(ALLOWED)("%s may: %s", async (user, sql) => {
   expect((await failureOf(clients[user], sql))?.message).toBeUndefined();
+});
+
+describe("queries over HTTP", () => {
+  test("need credentials, and hold to the caller's roles", async () => {
+    const strange = await fetch(`${eider.httpUrl}/query`, { method: "POST", body: '{"sql":"SELECT 1"}' });
+    expect(strange.status).toBe(401);
+    expect((await post("reader", "SELECT a FROM open")).status).toBe(200);
+    expect(await (await post("everywhere", "SELECT a FROM vault.gold")).json()).toMatchObject({ rows: [[1]] });
+    const refused = await post("reader", "SELECT a FROM vault.gold");
+    expect([refused.status, await refused.json()]).toEqual([
+      403,
+      { error: { code: "forbidden", message: expect.stringContaining("vault"), retryable: false } },
+    ]);
+  });
+
+  test("can be files", async () => {
+    const response = await post("reader", "SELECT a FROM open", { accept: "application/vnd.apache.parquet" });
+    expect([
+      response.status,
+      Buffer.from(await response.arrayBuffer())
+        .subarray(0, 4)
+        .toString(),
+    ]).toEqual([200, "PAR1"]);
+  });
+
+  test("are cancelled by their caller and by administrators", async () => {
+    const endless = "SELECT count(*) FROM range(100000000000) t(i) WHERE sqrt(i) = 1.5";
+    const cancel = async (user: keyof typeof clients) => {
+      const headers = { authorization: `Bearer ${tokens[user]}` };
+      return (await fetch(`${eider.httpUrl}/query/endless`, { method: "DELETE", headers })).status;
+    };
+    for (const owner of ["reader", "admin"] as const) {
+      const answer = post("reader", endless, { "eider-query-id": "endless" });
+      await expect
+        .poll(async () => (await post("reader", "SELECT 1", { "eider-query-id": "endless" })).status, {
+          timeout: 60_000,
+        })
+        .toBe(409);
+      expect(await cancel("everywhere")).toBe(404);
+      expect(await cancel(owner)).toBe(200);
+      expect((await answer).status).toBe(499);
+    }
+  });
 });
