@@ -62,7 +62,7 @@ const CATALOG_RETRIES = 100;
 const CATALOG_RETRY_WAIT_MS = 5;
 
 /** What sessions may still set once the instance is locked down. */
-const SESSION_SETTINGS = ["TimeZone", "streaming_buffer_size"];
+const SESSION_SETTINGS = ["TimeZone", "streaming_buffer_size", "enable_progress_bar", "enable_progress_bar_print"];
 
 /**
  * THE lake instance: the one DuckDB instance of the process that has the lake attached, for queries and flushes alike. A

@@ -6,11 +6,12 @@ import { REPO } from "./repo.ts";
 /** The Go module with the drivers. Go's own caches keep what is built. */
 export const GO_MODULE = join(REPO, "test", "drivers", "go");
 
-/** Whether there is a `go` command on PATH; says so when there is none. */
-export function hasGo(): boolean {
-  if (spawnSync("go", ["version"]).status === 0) return true;
+/** Folder of Go itself; undefined, and said aloud, when there is no `go` on PATH. */
+export function goRoot(): string | undefined {
+  const found = spawnSync("go", ["env", "GOROOT"], { encoding: "utf8" });
+  if (found.status === 0) return found.stdout.trim();
   console.warn("go is not on PATH: the tests of Go's drivers are skipped");
-  return false;
+  return undefined;
 }
 
 /** One line of `go test -json` (`go doc test2json`). */
