@@ -8,6 +8,8 @@ export interface CasesOptions {
   readonly server: () => { readonly flightUri: string; readonly httpUrl: string; readonly dataDir: string };
   /** Folder of packages that come before the interpreter's own; made when the tests begin. */
   readonly packages?: () => Promise<string>;
+  /** Further environment variables, known when the tests begin. */
+  readonly env?: () => Readonly<Record<string, string>>;
 }
 
 /** Makes a test of each `case_*` of a Python module, a path in the repository; one Python process runs them all. */
@@ -21,7 +23,7 @@ export function testCases(module: string, options: CasesOptions): void {
     const packages = await options.packages?.();
     results = await runPython(join(REPO, "test", "support", "cases.py"), null, {
       args: [file, "--uri", flightUri, "--http", httpUrl, "--data", dataDir],
-      ...(packages === undefined ? {} : { env: { PYTHONPATH: packages } }),
+      env: { ...options.env?.(), ...(packages === undefined ? {} : { PYTHONPATH: packages }) },
     });
   });
 
