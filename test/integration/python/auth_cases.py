@@ -189,13 +189,16 @@ def case_roles_hold_for_every_way_to_write(server):
     rows = pa.table({"id": [1, 2]})
     with by_password(server, "ada") as connection, connection.cursor() as cursor:
         assert cursor.adbc_ingest("orders", rows, mode="append", db_schema_name="sales") == 2
-        refused(lambda: cursor.adbc_ingest("shared", rows, mode="append"), "needs the role write")
+        refused(
+            lambda: cursor.adbc_ingest("shared", rows, mode="append", db_schema_name="main"), "needs the role write"
+        )
         refused(lambda: cursor.adbc_ingest("mine", rows, mode="create", db_schema_name="secret"), "needs the role write")
-        assert cursor.adbc_ingest("mine", rows, mode="create", temporary=True) == 2
         run(connection, "INSERT INTO sales.orders VALUES (3)")
         refused(lambda: run(connection, "INSERT INTO duckling_queue.shared VALUES (1)"), "needs the role write")
         assert fetch(connection, "SELECT count(*) >= 3 FROM sales.orders") == [(True,)]
         refused(lambda: fetch(connection, "SELECT * FROM secret.plans"), "needs the role read")
+    with by_password(server, "ada") as connection, connection.cursor() as cursor:
+        assert cursor.adbc_ingest("mine", rows, mode="create", temporary=True) == 2
     client = arrow(server)
     options = call_options(basic("ada"))
 
@@ -209,7 +212,7 @@ def case_roles_hold_for_every_way_to_write(server):
 
     assert put("sales", "orders") is not None
     refused(lambda: put("shared"), "needs the role write")
-    refused(lambda: query(client, "SELECT * FROM secret.plans", options), "PermissionDenied|needs the role read".split("|")[1])
+    refused(lambda: query(client, "SELECT * FROM secret.plans", options), "needs the role read")
 
 
 def case_metadata_show_what_may_be_read(server):

@@ -1,9 +1,11 @@
 import { execFile } from "node:child_process";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { hashToken } from "../../../src/access/token.ts";
+import { readUsers } from "../../../src/access/users.ts";
 import { runCli } from "../../../src/cli/main.ts";
 import type { Shell } from "../../../src/cli/shell.ts";
 import { threadPoolProblem } from "../../../src/cli/thread-pool.ts";
@@ -155,5 +157,30 @@ describe("bin/eider", () => {
     mkdirSync(join(dir.path, "bin"));
     copyFileSync(join(REPO, "bin", "eider"), join(dir.path, "bin", "eider"));
     await expect(exec("sh", [join(dir.path, "bin", "eider")])).rejects.toThrow(/run: npm run build/);
+  });
+});
+
+describe("user add", () => {
+  test("makes a users file, changes users in it, and prints a token once", async () => {
+    await using folder = tempDir("users");
+    const file = join(folder.path, "users.yaml");
+    const add = (args: string[], password = "") =>
+      run(["user", "add", ...args, "--users-file", file], { readSecret: async () => password });
+    expect(await add(["ann", "--role", "read", "--schema", "sales=write"], "hunter2")).toMatchObject({
+      code: 0,
+      stdout: "",
+    });
+    const made = await add(["ann", "--token"]);
+    expect(made.stdout).toMatch(/^eider-token-\S{43}\n$/);
+    const { users } = await readUsers(file);
+    expect(users["ann"]).toMatchObject({
+      role: "read",
+      schemas: { sales: "write" },
+      tokens: [hashToken(made.stdout.trim())],
+    });
+    expect(readFileSync(file, "utf8")).not.toMatch(/hunter2|eider-token/);
+    expect((await add(["bob", "--role", "king"], "x")).code).toBe(78);
+    expect((await add(["bob", "--role", "read"], "")).stderr).toMatch(/password is empty/);
+    expect(Object.keys((await readUsers(file)).users)).toEqual(["ann"]);
   });
 });

@@ -233,3 +233,25 @@ describe("secrets", () => {
     expect(text).not.toContain("hunter2");
   });
 });
+
+describe("strangers", () => {
+  const TLS = ["--tls-cert-file=c", "--tls-key-file=k"];
+
+  test("an address that others reach needs TLS and authentication, or the word that it does not", () => {
+    expect(problemsOf({ flags: parse("--host=0.0.0.0") })).toMatch(
+      /no TLS \(tls_cert_file and tls_key_file\) and no authentication \(users_file.*set insecure/s,
+    );
+    expect(problemsOf({ flags: parse("--host=10.0.0.1", "--users-file=u") })).toMatch(/there is no TLS \(.*\): set/);
+    expect(problemsOf({ flags: parse("--host=::", ...TLS) })).toMatch(/there is no authentication/);
+    load({ flags: parse("--host=0.0.0.0", "--users-file=u", ...TLS) });
+    load({ flags: parse("--host=0.0.0.0", "--insecure") });
+    for (const host of ["127.0.0.1", "localhost", "127.8.8.8", "::1"]) load({ flags: parse(`--host=${host}`) });
+  });
+
+  test("settings that do not hold what they seem to are refused", () => {
+    expect(problemsOf({ flags: parse("--tls-cert-file=c") })).toMatch(/go together/);
+    expect(problemsOf({ flags: parse("--tls-client-ca-file=a") })).toMatch(/needs tls_cert_file.*needs users_file/s);
+    expect(problemsOf({ flags: parse("--jwt-jwks=keys.json") })).toMatch(/needs jwt_audience/);
+    expect(problemsOf({ flags: parse("--jwt-jwks=http://idp.example/keys") })).toMatch(/an https:\/\/ address/);
+  });
+});
