@@ -27,6 +27,15 @@ def rows(count: int, first: int = 0) -> pa.Table:
     )
 
 
+def keyed_rows(count: int, space: int, seed: int) -> pa.Table:
+    """`count` rows of distinct keys, spread evenly over 0 .. space."""
+    step = space // count
+    offset = seed % step
+    table = rows(count)
+    ids = pc.add(pc.multiply(table["id"], step), offset)
+    return table.set_column(0, "id", ids)
+
+
 def best(repeat: int, work) -> dict:
     """The fastest of `repeat` runs, with all of them; `work(run)` returns units per second."""
     values = [work(run) for run in range(repeat)]

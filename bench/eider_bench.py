@@ -3,11 +3,26 @@
 import multiprocessing
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import adbc_driver_flightsql.dbapi as flight_sql
 import pyarrow as pa
 import pyarrow.flight as flight
-from common import BATCH_ROWS, CLIENT_ROWS, CLIENTS, best, latencies, options, progress, rate, report, rows
+from common import (
+    BATCH_ROWS,
+    CLIENT_ROWS,
+    CLIENTS,
+    COLUMNS,
+    best,
+    keyed_rows,
+    latencies,
+    options,
+    progress,
+    rate,
+    report,
+    rows,
+)
 
 PROCESSES = 4
 """The clients share these: one interpreter's lock would otherwise be what is measured."""
@@ -99,23 +114,53 @@ def pipelined_calls(given: dict, table: str, deadline: float, taken: list) -> No
     client.close()
 
 
-WAYS = {"ingest": ingest_calls, "put": put_calls, "stream": stream_calls, "pipelined": pipelined_calls}
+def insert_calls(given: dict, table: str, deadline: float, taken: list) -> None:
+    with connect(given) as connection, connection.cursor() as cursor:
+        number = 0
+        while time.perf_counter() < deadline:
+            number += 1
+            start = time.perf_counter()
+            cursor.execute(f"INSERT INTO duckling_queue.{table} (id, name) VALUES ({number}, 'eider')")
+            taken.append((time.perf_counter() - start) * 1000)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How small writes come in, by how many clients at once, and how many rows each brings."""
+
+    call: Callable
+    clients: int
+    rows: int
+
+
+WAYS = {
+    "ingest": Way(ingest_calls, CLIENTS, CLIENT_ROWS),
+    "put": Way(put_calls, CLIENTS, CLIENT_ROWS),
+    "stream": Way(stream_calls, CLIENTS, CLIENT_ROWS),
+    "pipelined": Way(pipelined_calls, CLIENTS, CLIENT_ROWS),
+    "insert": Way(insert_calls, 8, 1),
+}
 
 
 def client_process(way: str, given: dict, table: str, ready, go, results) -> None:
-    """A quarter of the clients, as threads; they start together with those of the other processes."""
+    """A quarter of the clients, as threads; they start together with those of the other processes, and warm up."""
     taken: list = []
     ready.release()
     go.wait()
-    deadline = time.perf_counter() + given["seconds"]
-    arguments = (given, table, deadline, taken)
-    threads = [threading.Thread(target=WAYS[way], args=arguments) for _ in range(CLIENTS // PROCESSES)]
-    start = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    results.put((time.perf_counter() - start, taken))
+
+    def run(seconds: float, into: list) -> float:
+        start = time.perf_counter()
+        arguments = (given, table, start + seconds, into)
+        threads = [threading.Thread(target=WAYS[way].call, args=arguments) for _ in range(WAYS[way].clients // PROCESSES)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return time.perf_counter() - start
+
+    warmed: list = []
+    run(given["warmUpSeconds"], warmed)
+    results.put((run(given["seconds"], taken), taken, len(warmed)))
 
 
 def measure_way(way: str, given: dict) -> dict:
@@ -135,11 +180,12 @@ def measure_way(way: str, given: dict) -> dict:
     parts = [results.get() for _ in processes]
     for process in processes:
         process.join()
-    values = [value for _, part in parts for value in part]
-    figures = latencies(values, max(seconds for seconds, _ in parts))
+    values = [value for _, part, _ in parts for value in part]
+    figures = latencies(values, max(seconds for seconds, _, _ in parts))
+    calls = len(values) + sum(warmed for _, _, warmed in parts)
     with connect(given) as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {table}")
-        stored, expected = cursor.fetchone()[0], (len(values) + 1) * CLIENT_ROWS
+        stored, expected = cursor.fetchone()[0], CLIENT_ROWS + calls * WAYS[way].rows
         if stored < expected:
             # The statement waits for its own session's rows alone; these came from others.
             cursor.execute(f"CALL duckling_queue_flush('main.{table}')")
@@ -164,6 +210,61 @@ def measure_files(given: dict, batches: int = 2_000) -> dict:
         cursor.execute("CALL duckling_queue_flush('main.many_batches')")
         cursor.execute("SELECT count(*) FROM ducklake_list_files('lake', 'many_batches')")
         return {"value": cursor.fetchone()[0], "batches": batches}
+
+
+def measure_flush(given: dict, measurements: dict) -> None:
+    """From the acknowledgement of a large ingest, when its flush begins, to the lake's commit."""
+    count = given["flushRows"]
+    with connect(given) as connection, connection.cursor() as cursor:
+
+        def flush(table: str, source) -> float:
+            cursor.adbc_ingest(table, in_batches(source), mode="append")
+            return rate(count, lambda: cursor.execute(f"CALL duckling_queue_flush('main.{table}')"))
+
+        def plain(run: int) -> float:
+            cursor.execute(f"CREATE TABLE flush_plain_{run} ({COLUMNS})")
+            return flush(f"flush_plain_{run}", rows(count))
+
+        measurements["flush.plain"] = best(given["repeat"], plain)
+        cursor.execute(f"CREATE TABLE flush_keyed ({COLUMNS.replace('BIGINT', 'BIGINT PRIMARY KEY', 1)})")
+        for part in range(10):
+            flush("flush_keyed", rows(count, part * count))
+        measurements["flush.keyed"] = {"value": flush("flush_keyed", keyed_rows(count, 10 * count, 7))}
+
+
+def measure_read_latency(given: dict, measurements: dict) -> None:
+    """SELECT of one group while others write as fast as they can, and while nobody does."""
+
+    def latency(cursor) -> dict:
+        taken = []
+        deadline = time.perf_counter() + given["seconds"]
+        while time.perf_counter() < deadline:
+            start = time.perf_counter()
+            cursor.execute("SELECT count(*), sum(value) FROM select_all WHERE flag")
+            cursor.fetchall()
+            taken.append((time.perf_counter() - start) * 1000)
+        return latencies(taken, given["seconds"])
+
+    with connect(given) as connection, connection.cursor() as cursor:
+        measurements["reads.idle"] = read_figure(latency(cursor))
+        busy = dict(given, seconds=given["seconds"] + 2 * given["warmUpSeconds"])
+        writer = multiprocessing.get_context("spawn").Process(target=bulk_writer, args=(busy,))
+        writer.start()
+        time.sleep(given["warmUpSeconds"])
+        measurements["reads.busy"] = read_figure(latency(cursor))
+        writer.join()
+
+
+def read_figure(figures: dict) -> dict:
+    return {"value": figures["p99Ms"], "p50Ms": figures["p50Ms"]}
+
+
+def bulk_writer(given: dict) -> None:
+    table = rows(BATCH_ROWS)
+    deadline = time.perf_counter() + given["seconds"]
+    with connect(given) as connection, connection.cursor() as cursor:
+        while time.perf_counter() < deadline:
+            cursor.adbc_ingest("read_latency", table, mode="create_append")
 
 
 def measure_select(given: dict, measurements: dict) -> None:
@@ -200,12 +301,17 @@ def main() -> None:
         measure_bulk(given, measurements)
     if "clients" in given["only"]:
         for way in WAYS:
-            progress(f"eider: {CLIENTS} clients, {way}")
+            progress(f"eider: {WAYS[way].clients} clients, {way}")
             measurements[f"clients.{way}"] = measure_way(way, given)
         measurements["clients.files"] = measure_files(given)
     if "select" in given["only"]:
         progress("eider: SELECT")
         measure_select(given, measurements)
+        progress("eider: reads during ingest")
+        measure_read_latency(given, measurements)
+    if "flush" in given["only"]:
+        progress("eider: flush")
+        measure_flush(given, measurements)
     report(measurements)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // npm run bench: Eider and, in the same run, DuckDB's Python package doing the same work in its own process.
-//   node bench/run.mjs [--rows 2000000] [--seconds 5] [--repeat 3] [--only bulk,clients,select]
+//   node bench/run.mjs [--rows 2000000] [--seconds 5] [--repeat 3] [--only bulk,clients,select,flush]
+//     [--warm-up 2] [--flush-rows 1000000]
 // Results go to bench/results/ as JSON; trust the ratios, not the figures: the machine may be busy. Needs a build.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -20,10 +21,15 @@ const { values: options } = parseArgs({
     rows: { type: "string", default: "2000000" },
     seconds: { type: "string", default: "5" },
     repeat: { type: "string", default: "3" },
-    only: { type: "string", default: "bulk,clients,select" },
+    only: { type: "string", default: "bulk,clients,select,flush" },
+    "warm-up": { type: "string", default: "2" },
+    "flush-rows": { type: "string", default: "1000000" },
   },
 });
 const python = process.env.EIDER_PYTHON ?? setupPython();
+execFileSync(process.execPath, [join(root, "scripts", "fetch-extensions.mjs"), "ducklake"], {
+  stdio: ["ignore", 2, 2],
+});
 const { extensionDir } = loadConfig({ flags: { values: {}, unknown: [] }, env: process.env, cwd: root }).config;
 const scratch = mkdtempSync(join(tmpdir(), "eider-bench-"));
 
@@ -62,6 +68,10 @@ const RATIOS = [
   ["16 clients, open streams / DuckLake", "batches/s", "clients.stream", "ducklake.clients"],
   ["SELECT * / DuckLake to Arrow", "rows/s", "select.all", "ducklake.select"],
   ["SELECT 1, p50 / DuckDB", "ms", "select.one", "file.selectOne"],
+  ["SELECT during ingest, p99 / idle", "ms", "reads.busy", "reads.idle"],
+  ["8 clients, single-row INSERT / DuckLake batches", "rows/s", "clients.insert", "ducklake.clients"],
+  ["flush, append-only / INSERT by hand", "rows/s", "flush.plain", "ducklake.flush.plain"],
+  ["flush, upserts into 10 times as many / by hand", "rows/s", "flush.keyed", "ducklake.flush.keyed"],
 ];
 
 function printTable(measurements) {
@@ -89,6 +99,8 @@ try {
     rows: Number(options.rows),
     seconds: Number(options.seconds),
     repeat: Number(options.repeat),
+    warmUpSeconds: Number(options["warm-up"]),
+    flushRows: Number(options["flush-rows"]),
     only: options.only.split(","),
     scratch,
     extension: join(extensionDir, "ducklake.duckdb_extension"),

@@ -7,7 +7,19 @@ import time
 from importlib.metadata import version
 
 import duckdb
-from common import CLIENT_ROWS, CLIENTS, COLUMNS, best, latencies, options, progress, rate, report, rows
+from common import (
+    CLIENT_ROWS,
+    CLIENTS,
+    COLUMNS,
+    best,
+    keyed_rows,
+    latencies,
+    options,
+    progress,
+    rate,
+    report,
+    rows,
+)
 
 
 def open_file(given: dict, name: str):
@@ -68,6 +80,39 @@ def measure_clients(given: dict, connection, prefix: str) -> dict:
     return latencies(taken, time.perf_counter() - start)
 
 
+def measure_flush(given: dict, connection) -> dict:
+    """What a flush must do, by hand: rows of a DuckDB file into the lake; and by key into a table ten times as large."""
+    count = given["flushRows"]
+    path = os.path.join(given["scratch"], "flush-source.db")
+    connection.execute(f"ATTACH '{path}' AS source")
+    figures = {}
+    connection.register("arrow_rows", rows(count))
+    connection.execute("CREATE TABLE source.plain AS SELECT * FROM arrow_rows")
+    connection.register("arrow_keyed", keyed_rows(count, 10 * count, 7))
+    connection.execute("CREATE TABLE source.keyed AS SELECT * FROM arrow_keyed")
+    connection.execute("CHECKPOINT source")
+    connection.execute(f"SET threads = {os.cpu_count()}")
+
+    def plain(run: int) -> float:
+        connection.execute(f"CREATE TABLE lake.flush_plain_{run} ({COLUMNS})")
+        return rate(count, lambda: connection.execute(f"INSERT INTO lake.flush_plain_{run} SELECT * FROM source.plain"))
+
+    figures["flush.plain"] = best(given["repeat"], plain)
+    connection.execute(f"CREATE TABLE lake.flush_keyed ({COLUMNS})")
+    for part in range(10):
+        connection.register("arrow_base", rows(count, part * count))
+        connection.execute("INSERT INTO lake.flush_keyed SELECT * FROM arrow_base")
+
+    def keyed() -> None:
+        connection.execute("BEGIN")
+        connection.execute("DELETE FROM lake.flush_keyed WHERE id IN (SELECT id FROM source.keyed)")
+        connection.execute("INSERT INTO lake.flush_keyed SELECT * FROM source.keyed")
+        connection.execute("COMMIT")
+
+    figures["flush.keyed"] = {"value": rate(count, keyed)}
+    return {f"ducklake.{name}": figure for name, figure in figures.items()}
+
+
 def measure_select(given: dict, connection, prefix: str) -> dict:
     def work(_: int) -> float:
         return rate(given["rows"], lambda: connection.execute(f"SELECT * FROM {prefix}bulk_0").to_arrow_table())
@@ -97,6 +142,9 @@ def main() -> None:
             measurements[f"{place}.selectOne"] = measure_select_one(connection)
         if "clients" in given["only"]:
             measurements[f"{place}.clients"] = measure_clients(given, connection, prefix)
+        if "flush" in given["only"] and place == "ducklake":
+            progress("yardstick: flush")
+            measurements.update(measure_flush(given, connection))
         connection.close()
     versions = {name: version(name) for name in ("duckdb", "pyarrow", "adbc-driver-flightsql")}
     report(measurements, versions={"python": platform.python_version(), **versions})
