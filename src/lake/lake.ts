@@ -219,6 +219,11 @@ export class Lake implements AsyncDisposable {
     return this.#tables.describe(target);
   }
 
+  /** Another one whenever a table, view or macro may have been made, changed or dropped: what was read before is old then. */
+  definitionsVersion(): Promise<string> {
+    return this.#tables.version();
+  }
+
   /** After statements of sessions that may have changed a table, and when their transaction has committed. */
   invalidate(): void {
     this.#tables.invalidate();

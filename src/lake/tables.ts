@@ -96,6 +96,11 @@ export class Tables {
     return this.#options.isShared ? this.#version.read() : this.#ownChanges;
   }
 
+  /** Another one whenever a table, view or macro may have been made, changed or dropped. */
+  async version(): Promise<string> {
+    return `${this.#options.isShared ? await this.#version.read() : 0}.${this.#ownChanges}`;
+  }
+
   /** To be called after every statement that may have changed a table, and again when its transaction has committed. */
   invalidate(): void {
     this.#ownChanges++;

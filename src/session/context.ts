@@ -1,6 +1,7 @@
 import type { Principal } from "../access/principal.ts";
 import type { ResultTypeOptions } from "../arrow/types.ts";
 import type { SqlSession } from "../query/sql-session.ts";
+import type { Token } from "../query/tokens.ts";
 import type { Consistency } from "./read-barrier.ts";
 import type { SessionServices } from "./services.ts";
 
@@ -14,6 +15,10 @@ export interface SessionContext {
   /** How the client wants its results' types. */
   readonly resultTypes: ResultTypeOptions;
   consistency: Consistency;
+  /** Waits until what waits for the tables that a statement reads is in the lake. */
+  waitForReads(tokens: readonly Token[]): Promise<void>;
+  /** After PREPARE. */
+  forgetDefinitions(): void;
   /** To be called when a statement may have changed the current schema. */
   forgetSchema(): void;
 }

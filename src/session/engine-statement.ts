@@ -18,7 +18,7 @@ import { interruptible, type Slot, throwIfAborted } from "../query/slot.ts";
 import { type ParameterSet, parameterSets, Statement } from "../query/statement.ts";
 import type { Piece } from "../query/tokens.ts";
 import type { SessionContext } from "./context.ts";
-import { flushNamed, waitForReads } from "./read-barrier.ts";
+import { flushNamed } from "./read-barrier.ts";
 import { ConcatenatedRows } from "./row-streams.ts";
 import { refuseUnstorableColumns, runTransactionStatement } from "./statement-effects.ts";
 
@@ -99,7 +99,7 @@ export class EngineStatement implements Prepared {
       }
       const sets = parameters ? parameterSets(parameters).sets : [[]];
       if (DEFINES.has(this.#type)) await flushNamed(services, this.#piece.tokens);
-      else await waitForReads(services, sql, this.#context.id, this.#context.consistency, this.#piece.tokens);
+      else await this.#context.waitForReads(this.#piece.tokens);
       const transaction = sql.transactionFor(options.transaction);
       if (!KEEPS_TABLES.has(this.#type)) transaction?.atEnd(async () => services.lake.invalidate());
       if (!this.info.isUpdate) {
@@ -200,6 +200,7 @@ export class EngineStatement implements Prepared {
     if (statement.type === StatementType.CREATE && isTemporary(this.#piece)) sql.slots.isPinned = true;
     if (statement.type === StatementType.VARIABLE_SET || statement.type === StatementType.PREPARE)
       sql.slots.isPinned = true;
+    if (statement.type === StatementType.PREPARE) this.#context.forgetDefinitions();
     if (statement.type === StatementType.SET) {
       sql.slots.remember(this.#piece, slot);
       this.#context.forgetSchema();

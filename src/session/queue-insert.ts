@@ -17,7 +17,12 @@ import { type ParameterSet, parameterSets, Statement } from "../query/statement.
 import { type Piece, tokenize } from "../query/tokens.ts";
 import { typedText } from "../query/typed-text.ts";
 import type { SessionContext } from "./context.ts";
-import { waitForReads } from "./read-barrier.ts";
+
+interface PreparedSource {
+  readonly parameterSchema: Uint8Array;
+  /** Undefined where they can depend on parameters; good as long as nothing is defined anew. */
+  readonly columns: { readonly version: string; readonly names: readonly string[] } | undefined;
+}
 
 /**
  * `INSERT INTO duckling_queue.t …`: the source runs once, as a query of its own whose columns are cast to the table's,
@@ -28,12 +33,14 @@ export class QueueInsertStatement implements Prepared {
   readonly #context: SessionContext;
   readonly #statement: QueueInsert;
   readonly #source: Piece;
+  readonly #prepared: PreparedSource;
 
-  private constructor(context: SessionContext, statement: QueueInsert, info: StatementInfo) {
+  private constructor(context: SessionContext, statement: QueueInsert, prepared: PreparedSource) {
     this.#context = context;
     this.#statement = statement;
     this.#source = { sql: statement.source, tokens: tokenize(statement.source) };
-    this.info = info;
+    this.#prepared = prepared;
+    this.info = { schema: undefined, parameterSchema: prepared.parameterSchema, isUpdate: true };
   }
 
   static async prepare(
@@ -42,15 +49,17 @@ export class QueueInsertStatement implements Prepared {
     options: ExecuteOptions,
   ): Promise<QueueInsertStatement> {
     const open = context.sql.transactionFor(options.transaction);
-    const parameterSchema = await context.sql.onSlot(open?.hasBegun ? open : undefined, async (slot) => {
+    const version = await context.services.lake.definitionsVersion();
+    const prepared = await context.sql.onSlot(open?.hasBegun ? open : undefined, async (slot) => {
       const source = await Statement.prepare(slot.connection, statement.source);
       try {
-        return encodeSchema(source.parameterSchema);
+        const columns = source.parameterCount === 0 ? { version, names: source.columnNames } : undefined;
+        return { parameterSchema: encodeSchema(source.parameterSchema), columns };
       } finally {
         source.close();
       }
     });
-    return new QueueInsertStatement(context, statement, { schema: undefined, parameterSchema, isUpdate: true });
+    return new QueueInsertStatement(context, statement, prepared);
   }
 
   async describe(): Promise<undefined> {
@@ -61,7 +70,7 @@ export class QueueInsertStatement implements Prepared {
     const { services, sql, id } = this.#context;
     const startedMs = performance.now();
     const transaction = sql.transactionFor(options.transaction);
-    await waitForReads(services, sql, id, this.#context.consistency, this.#source.tokens);
+    await this.#context.waitForReads(this.#source.tokens);
     const sets = parameters ? parameterSets(parameters).sets : [[]];
     const target: Target = { schema: services.names.targetSchema, table: this.#statement.table };
     let shape = await describeFor(services, sql, transaction, target);
@@ -149,7 +158,9 @@ export class QueueInsertStatement implements Prepared {
   }
 
   /** The source's column names; how many there are can depend on its parameters being typed. */
-  #sourceColumns(set: ParameterSet, transaction: Transaction | undefined): Promise<string[]> {
+  async #sourceColumns(set: ParameterSet, transaction: Transaction | undefined): Promise<readonly string[]> {
+    const { columns } = this.#prepared;
+    if (columns && columns.version === (await this.#context.services.lake.definitionsVersion())) return columns.names;
     return this.#context.sql.onSlot(transaction?.hasBegun ? transaction : undefined, async (slot) => {
       const statement = await Statement.prepare(slot.connection, typedText(this.#source, set));
       try {

@@ -7,7 +7,7 @@ import { requireRead } from "../query/read-only.ts";
 import { RESULT_BODIES, type ResultFormat } from "../query/result-bodies.ts";
 import { splitStatements, tokenize } from "../query/tokens.ts";
 import { guardOf } from "./backend.ts";
-import { type Consistency, waitForTables } from "./read-barrier.ts";
+import { type Consistency, ReadBarrier } from "./read-barrier.ts";
 import type { SessionServices } from "./services.ts";
 import { connect } from "./session.ts";
 
@@ -36,9 +36,11 @@ const INTERRUPT_INTERVAL_MS = 50;
 export class ReadQueries implements AsyncDisposable {
   readonly #services: SessionServices;
   readonly #pool: ConnectionPool;
+  readonly #reads: ReadBarrier;
 
   constructor(services: SessionServices, options: ReadQueryOptions) {
     this.#services = services;
+    this.#reads = new ReadBarrier(services, "");
     this.#pool = new ConnectionPool({
       connect: () => connect(services),
       max: options.poolMax,
@@ -110,7 +112,7 @@ export class ReadQueries implements AsyncDisposable {
   }
 
   async #waitForTables({ sql, consistency }: ReadQuery, connection: Connection, signal: AbortSignal): Promise<void> {
-    const waiting = waitForTables(this.#services, "", consistency, tokenize(sql), (text) => connection.rows(text));
+    const waiting = this.#reads.wait(consistency, tokenize(sql), (text) => connection.rows(text));
     // The flush goes on: others may wait for it, too.
     await Promise.race([waiting, aborted(signal)]);
     signal.throwIfAborted();

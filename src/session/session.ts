@@ -22,13 +22,13 @@ import { PathPut } from "../ingest/path-put.ts";
 import { answerMetadata } from "../query/metadata.ts";
 import { recognize, targetOf } from "../query/own-statement.ts";
 import { SqlSession } from "../query/sql-session.ts";
-import { type Piece, splitStatements } from "../query/tokens.ts";
+import { type Piece, splitStatements, type Token } from "../query/tokens.ts";
 import type { SessionContext } from "./context.ts";
 import { EngineStatement } from "./engine-statement.ts";
 import type { Guard } from "./guard.ts";
 import { GuardedStatement } from "./guarded-statement.ts";
 import { prepareOwn, ScriptStatement } from "./own-statements.ts";
-import type { Consistency } from "./read-barrier.ts";
+import { type Consistency, ReadBarrier } from "./read-barrier.ts";
 import { frameRows } from "./row-streams.ts";
 import type { SessionServices } from "./services.ts";
 
@@ -61,6 +61,7 @@ export class ClientSession implements Session, SessionContext {
   readonly sql: SqlSession;
   readonly resultTypes: ResultTypeOptions;
   consistency: Consistency = "session";
+  readonly #reads: ReadBarrier;
   readonly #guard: Guard | undefined;
   #schema: Promise<string> | undefined;
 
@@ -74,6 +75,7 @@ export class ClientSession implements Session, SessionContext {
     this.principal = principal;
     this.services = services;
     this.sql = sql;
+    this.#reads = new ReadBarrier(services, this.id);
     this.resultTypes = resultTypes;
     this.#guard = guard;
   }
@@ -236,6 +238,17 @@ export class ClientSession implements Session, SessionContext {
   async #currentSchema(): Promise<string> {
     this.#schema ??= this.#readSchema();
     return this.#schema;
+  }
+
+  async waitForReads(tokens: readonly Token[]): Promise<void> {
+    const transaction = this.sql.transactionFor();
+    await this.#reads.wait(this.consistency, tokens, (text) =>
+      this.sql.onSlot(transaction?.hasBegun ? transaction : undefined, (slot) => slot.connection.rows(text)),
+    );
+  }
+
+  forgetDefinitions(): void {
+    this.#reads.forget();
   }
 
   /** After SET and USE. */
