@@ -48,7 +48,7 @@ export class Polls {
       await this.#polls.close(lease);
       return { info: finished, progress: COMPLETE };
     } catch (error) {
-      if (!context.signal.aborted) await this.#polls.close(lease);
+      if (!canAskAgain(id, context)) await this.#polls.close(lease);
       throw error;
     }
   }
@@ -104,6 +104,11 @@ export class Polls {
       expiration_time: { seconds: Math.floor(lease.expiresAtMs / 1000) },
     };
   }
+}
+
+/** A cancel is meant for the statement, a deadline for the one call; but who has no answer yet has nothing to ask for. */
+function canAskAgain(id: string | undefined, { signal }: CallContext): boolean {
+  return id !== undefined && signal.reason instanceof EiderError && signal.reason.code === "deadline_exceeded";
 }
 
 /** Harmless for work that has ended. */

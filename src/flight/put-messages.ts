@@ -28,9 +28,17 @@ export class PutMessages {
   static async open(requests: AsyncIterable<Uint8Array>): Promise<{ descriptor: Uint8Array; messages: PutMessages }> {
     const rest = requests[Symbol.asyncIterator]();
     const first = await rest.next();
-    const data = first.done ? undefined : decodeFlightData(first.value);
-    if (!data?.descriptor)
+    if (first.done) {
+      // What ADBC and Go do for a reader without any batch: even the table's name is missing.
+      throw new EiderError(
+        "request_invalid",
+        "the DoPut has no message: to ingest no rows send one batch without rows",
+      );
+    }
+    const data = decodeFlightData(first.value);
+    if (!data.descriptor) {
       throw new EiderError("request_invalid", "the first message of a DoPut must have a descriptor");
+    }
     return { descriptor: data.descriptor, messages: new PutMessages(data, rest) };
   }
 

@@ -14,6 +14,9 @@ const WRITES_AHEAD = 4;
 /** How long an aborted call waits for a client that does not read; then its stream is reset. */
 const FLUSH_MS = 1000;
 
+/** A client ends its call when its own clock says so, a little before this one does: such a cancel is the deadline's. */
+const DEADLINE_SLACK_MS = 100;
+
 /** The answering side of one call: headers, messages with back-pressure, status; and its end, whoever brings it about. */
 export class Responder {
   /** Resolves when nothing more can be sent: the status has gone, or the client has. */
@@ -72,7 +75,7 @@ export class Responder {
    */
   #abortUnanswered(): void {
     if (this.#answered) return;
-    const isOverdue = Number(this.#call.getDeadline()) <= Date.now();
+    const isOverdue = Number(this.#call.getDeadline()) - Date.now() <= DEADLINE_SLACK_MS;
     this.#context.abort(
       isOverdue
         ? new EiderError("deadline_exceeded", "the deadline that the client set for the call has passed")

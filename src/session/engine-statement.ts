@@ -1,6 +1,6 @@
 import duckdb from "@duckdb/node-bindings";
 import { Schema } from "apache-arrow";
-import { encodeSchema } from "../arrow/schema.ts";
+import { decodeSchema, encodeSchema } from "../arrow/schema.ts";
 import { EiderError } from "../errors.ts";
 import type {
   ExecuteOptions,
@@ -76,9 +76,12 @@ export class EngineStatement implements Prepared {
     });
   }
 
-  /** Names and types that depend on the parameters' are told by the result alone: a guess would have to match it exactly. */
-  async describe(): Promise<Uint8Array | undefined> {
-    return this.info.schema;
+  /**
+   * DuckDB plans anew for parameters of other types than it expected (`coalesce(i, ?)` given a BIGINT), and the result's
+   * types may change with them. Only the result tells, and a guess would have to match it exactly.
+   */
+  async describe(parameters: Parameters | undefined): Promise<Uint8Array | undefined> {
+    return parameters && !sameTypes(parameters.schema, this.info.parameterSchema) ? undefined : this.info.schema;
   }
 
   async execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
@@ -221,6 +224,14 @@ export class EngineStatement implements Prepared {
       combined.close();
     }
   }
+}
+
+function sameTypes(bound: Uint8Array, expected: Uint8Array | undefined): boolean {
+  if (!expected) return false;
+  const [types, others] = [bound, expected].map((schema) =>
+    decodeSchema(schema).fields.map((field) => String(field.type)),
+  );
+  return types?.length === others?.length && types?.every((type, i) => type === others?.[i]) === true;
 }
 
 /** The statement has ended when its last result has, or one of them badly. */

@@ -9,7 +9,8 @@ import { ScenarioServer } from "../support/scenario-server.ts";
 
 const script = (name: string) => join(REPO, "test", "integration", "flight-scenarios", `${name}.py`);
 const uriOf = (server: ScenarioServer) => `grpc://127.0.0.1:${server.flight.port}`;
-const run = (name: string, ...args: string[]) => runPython<string>(script(name), null, { args });
+const run = (name: string, ...args: string[]) =>
+  runPython<string>(script(name), null, { args, env: { PYTHONPATH: join(REPO, "test", "support") } });
 
 test.each(["adbc", "flight_client"])("%s", async (name) => {
   await using server = await ScenarioServer.open({ maxParameterBytes: 1_000_000 });

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from cases import wait_until
+from metadata_schemas import metadata_schemas
 
 
 def client(server):
@@ -264,3 +265,9 @@ def case_a_new_table_has_seen_no_token(server):
         put(connection, ["token_table"], [batch(id=[1])], token)
         flush(connection, "token_table")
         assert query(connection, "SELECT * FROM token_table").num_rows == 1
+
+
+def case_every_metadata_command_has_its_schema(server):
+    connection = client(server)
+    query(connection, "CREATE TABLE has_a_key (b BIGINT, a VARCHAR, PRIMARY KEY (a, b))")
+    metadata_schemas(connection)

@@ -260,6 +260,27 @@ def dying(server, what, lines, autocommit=True):
             os.kill(process.pid, signal.SIGKILL)
 
 
+def case_a_polled_statement_is_cancelled(server):
+    """By ADBC's incremental execution, whose statement runs on between its calls."""
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.adbc_statement.set_options(**{"adbc.statement.exec.incremental": "true"})
+        failed = []
+
+        def run():
+            try:
+                cursor.adbc_execute_partitions(f"CREATE OR REPLACE TABLE polled AS {SILENT}")
+            except adbc_driver_manager.Error as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        wait_until(lambda: metric(server, "eider_queries_running") == 1, "the statement runs")
+        cursor.adbc_cancel()
+        thread.join()
+        assert failed
+        wait_until_idle(server)
+
+
 def case_statements_of_a_killed_client_stop(server):
     for sql, lines in ((SILENT, 1), (ENDLESS, 3)):
         for autocommit in (True, False):

@@ -16,6 +16,22 @@ async function health(client: FlightTestClient): Promise<unknown> {
   return check?.responseDeserialize(messages[0] ?? Buffer.alloc(0));
 }
 
+test("who watches its health is told of each change", async () => {
+  await using server = await ScenarioServer.open();
+  const watch = service["watch"] ?? service["Watch"];
+  const call = server.client().open("/grpc.health.v1.Health/Watch");
+  call.on("error", () => undefined);
+  const seen: unknown[] = [];
+  call.on("data", (message: Buffer) => seen.push(watch?.responseDeserialize(message)));
+  call.write(Buffer.alloc(0));
+  call.end();
+  await until(() => seen.length === 1);
+  await server.flight.drain(0);
+  await until(() => seen.length === 2);
+  expect(seen).toMatchObject([{ status: "SERVING" }, { status: "NOT_SERVING" }]);
+  call.cancel();
+});
+
 test("a draining server says so, refuses new calls, and lets those in flight end", async () => {
   await using server = await ScenarioServer.open();
   const client = server.client();

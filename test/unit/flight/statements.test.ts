@@ -9,6 +9,7 @@ import { framesOfColumns, rowsOfFrames, schemaOf } from "../../support/scenario-
 import { ScenarioServer } from "../../support/scenario-server.ts";
 
 const INVALID_ARGUMENT = 3;
+const DEADLINE_EXCEEDED = 4;
 const NOT_FOUND = 5;
 const RESOURCE_EXHAUSTED = 8;
 const UNIMPLEMENTED = 12;
@@ -169,10 +170,35 @@ test("a poll's statement is cancelled by the poll's info", async () => {
   await using server = await ScenarioServer.open({ pollSeconds: 0.01 });
   const client = server.client();
   const endless = sqlDescriptor("CREATE TABLE t AS SELECT count(*) FROM range(1000000000000)");
-  const { info } = await client.one("PollFlightInfo", Flight.FlightDescriptor.encode(endless), Flight.PollInfo);
+  const { info } = await pollOn(client)(endless);
   const [body] = await client.action("CancelFlightInfo", Flight.CancelFlightInfoRequest.encode({ info }));
   expect(Flight.CancelFlightInfoResult.decode(body ?? Buffer.alloc(0))).toEqual({ status: 1 });
   await client.query("CREATE TABLE t (a INT)");
+});
+
+const endlessUpdate = sqlDescriptor("CREATE TABLE t AS SELECT sum(sin(i)) AS s FROM range(1000000000000) t(i)");
+
+test("a client that cancels its poll cancels the statement", async () => {
+  await using server = await ScenarioServer.open({ pollSeconds: 600 });
+  const client = server.client();
+  const call = client.open("PollFlightInfo");
+  call.on("error", () => undefined);
+  call.write(Flight.FlightDescriptor.encode(endlessUpdate));
+  await until(() => server.backend.counts.openPrepared === 1);
+  call.cancel();
+  // The session's next statement waits for it.
+  await client.query("CREATE TABLE t (a INT)");
+});
+
+test("the deadline of a poll is not the statement's", async () => {
+  await using server = await ScenarioServer.open({ pollSeconds: 0.5 });
+  const client = server.client();
+  const { flight_descriptor: descriptor = {} } = await pollOn(client)(endlessUpdate);
+  const call = client.open("PollFlightInfo", {}, 50);
+  call.write(Flight.FlightDescriptor.encode(descriptor));
+  const error = await new Promise((resolve) => call.once("error", resolve));
+  expect(error).toMatchObject({ code: DEADLINE_EXCEEDED });
+  expect(await pollOn(client)(descriptor)).toMatchObject({ flight_descriptor: descriptor });
 });
 
 test("CancelFlightInfo: waiting, over, and nothing to cancel; RenewFlightEndpoint", async () => {
