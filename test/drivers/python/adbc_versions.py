@@ -76,6 +76,8 @@ def case_parameters(server):
         assert rows(cursor, "SELECT ? + 1, ?, ? IS NULL", (41, "x", None)) == [(42, "x", True)]
         assert rows(cursor, "SELECT i FROM range(10) t(i) WHERE i > ? ORDER BY i", (7,)) == [(8,), (9,)]
         assert rows(cursor, "SELECT $1 || $2", ("a", "b")) == [("ab",)]
+        # Types that change with the parameters': the driver compares what it was told with what it gets.
+        assert rows(cursor, "SELECT coalesce(NULL::INTEGER, ?), [1, ?]", (2**40, 2**41)) == [(2**40, [1, 2**41])]
         # As many executions as there are rows, one result; the types are those that were bound.
         sets = pa.record_batch({"1": pa.array([*range(40)], pa.int64()), "2": ["x", None] * 20})
         cursor.execute("SELECT ? + 1 AS a, ? AS b", sets)
