@@ -7,7 +7,7 @@ import type { Authenticator } from "../../src/access/authenticator.ts";
 import { openPrincipal } from "../../src/access/principal.ts";
 import { EiderError } from "../../src/errors.ts";
 import { ArrowGoSession } from "../support/arrow-go-session.ts";
-import { buildGoCommand, goRoot } from "../support/go.ts";
+import { buildGoCommand, hasGo } from "../support/go.ts";
 import { ScenarioServer } from "../support/scenario-server.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -90,7 +90,7 @@ const arrowFlight: Authenticator = {
   },
 };
 
-describe.skipIf(goRoot() === undefined)("arrow-go's integration client", () => {
+describe.skipIf(!hasGo())("arrow-go's integration client", () => {
   const folder = tempDir("go");
   const client = join(folder.path, "client");
   const data = join(folder.path, "one-row.json");

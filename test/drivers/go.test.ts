@@ -1,11 +1,11 @@
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { library_version } from "@duckdb/node-bindings";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hashPassword } from "../../src/access/password.ts";
 import { ARROW_VERSION, VERSION } from "../../src/version.ts";
-import { GO_MODULE, type GoTestResult, goRoot, runGoTests } from "../support/go.ts";
+import { makeAuthority, signedBy, writePair } from "../support/certificates.ts";
+import { GO_MODULE, type GoTestResult, hasGo, runGoTests } from "../support/go.ts";
 import { type RunningEider, startEider } from "../support/start-eider.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { writeUsers } from "../support/users.ts";
@@ -47,9 +47,9 @@ function testsOf(names: readonly string[], modfile: string, env: () => Readonly<
   });
 }
 
-const root = goRoot();
+const isMissing = !hasGo();
 
-describe.skipIf(root === undefined)("Go", () => {
+describe.skipIf(isMissing)("Go", () => {
   let eider: RunningEider;
 
   beforeAll(async () => {
@@ -73,20 +73,39 @@ describe.skipIf(root === undefined)("Go", () => {
   });
 });
 
-describe.skipIf(root === undefined)("Go, with TLS and users", () => {
+describe.skipIf(isMissing)("Go, with TLS and users", () => {
   const PASSWORD = "a pässword";
   const folder = tempDir("secured");
-  const certificate = join(folder.path, "cert.pem");
   let eider: RunningEider;
-  let token: string;
+  let env: Readonly<Record<string, string>>;
 
   beforeAll(async () => {
-    const generate = join(root ?? "", "src", "crypto", "tls", "generate_cert.go");
-    execFileSync("go", ["run", generate, "-host=127.0.0.1", "-ecdsa-curve=P256"], { cwd: folder.path });
-    const users = writeUsers(folder.path, { joe: { role: "admin", password: await hashPassword(PASSWORD) } });
-    token = users.tokens.joe;
-    const tls = { tlsCertFile: certificate, tlsKeyFile: join(folder.path, "key.pem") };
-    eider = await startEider({ settings: { usersFile: users.path, ...tls } });
+    const users = writeUsers(folder.path, {
+      joe: { role: "admin", password: await hashPassword(PASSWORD) },
+      machine: { role: "admin" },
+    });
+    const authority = await makeAuthority("the authority");
+    const server = writePair(folder.path, "server", await signedBy(authority, "localhost"));
+    const machine = await signedBy(authority, "machine");
+    const ca = join(folder.path, "ca.pem");
+    writeFileSync(ca, authority.cert);
+    eider = await startEider({
+      settings: {
+        usersFile: users.path,
+        tlsCertFile: server.cert,
+        tlsKeyFile: server.key,
+        tlsClientCaFile: ca,
+        tlsClientAuth: "optional",
+      },
+    });
+    env = {
+      EIDER_URI: eider.flightUri,
+      EIDER_AUTHORITY: authority.cert,
+      EIDER_PASSWORD: PASSWORD,
+      EIDER_TOKEN: users.tokens.joe,
+      EIDER_CLIENT_CERTIFICATE: machine.cert,
+      EIDER_CLIENT_KEY: machine.key,
+    };
   });
 
   afterAll(async () => {
@@ -94,10 +113,5 @@ describe.skipIf(root === undefined)("Go, with TLS and users", () => {
     await folder[Symbol.asyncDispose]();
   });
 
-  testsOf(namesIn("secured_test.go"), "go.mod", () => ({
-    EIDER_URI: eider.flightUri,
-    EIDER_CERTIFICATE: readFileSync(certificate, "utf8"),
-    EIDER_PASSWORD: PASSWORD,
-    EIDER_TOKEN: token,
-  }));
+  testsOf(namesIn("secured_test.go"), "go.mod", () => env);
 });

@@ -14,10 +14,13 @@ import (
 // A server with users and TLS.
 
 func TestSecuredConnection(t *testing.T) {
-	roots := setting("EIDER_CERTIFICATE")
+	roots := setting("EIDER_AUTHORITY")
 	for name, options := range map[string]map[string]string{
 		"password": {adbc.OptionKeyUsername: "joe", adbc.OptionKeyPassword: setting("EIDER_PASSWORD")},
 		"token":    {flightsql.OptionAuthorizationHeader: "Bearer " + setting("EIDER_TOKEN")},
+		"certificate": {
+			flightsql.OptionMTLSCertChain: setting("EIDER_CLIENT_CERTIFICATE"), flightsql.OptionMTLSPrivateKey: setting("EIDER_CLIENT_KEY"),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			options[flightsql.OptionSSLRootCerts] = roots
@@ -31,7 +34,7 @@ func TestSecuredConnection(t *testing.T) {
 }
 
 func TestSecuredRefusals(t *testing.T) {
-	roots := setting("EIDER_CERTIFICATE")
+	roots := setting("EIDER_AUTHORITY")
 	for name, refused := range map[string]struct {
 		options map[string]string
 		status  adbc.Status
