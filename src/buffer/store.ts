@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { decodeSchema } from "../arrow/schema.ts";
 import { assert, must } from "../base/assert.ts";
 import type { FailpointSpec } from "../base/failpoints.ts";
+import { RecentMap } from "../base/recent-map.ts";
 import type { TableShape } from "../base/table.ts";
 import { type Target, targetKey, targetName } from "../base/target.ts";
 import { EiderError } from "../errors.ts";
@@ -47,6 +48,8 @@ export class BufferStore implements Buffers, AsyncDisposable {
   readonly #admission: Admission;
   readonly #mirrors = new Map<string, BufferMirror>();
   readonly #slots: WorkerSlot[] = [];
+  /** Worker of a target, by its key. */
+  readonly #indexes = new RecentMap<string, number>(4096);
   readonly #recovered: SealedSegment[] = [];
   readonly #quarantined: QuarantinedSegment[] = [];
   /** Highest seq of targets whose buffer was cleared: the same process must not give a seq twice. */
@@ -257,7 +260,10 @@ export class BufferStore implements Buffers, AsyncDisposable {
   }
 
   #indexOf(target: Target): number {
-    return workerOf(folderName(target), this.#options.workers);
+    const key = targetKey(target);
+    const index = this.#indexes.get(key) ?? workerOf(folderName(target), this.#options.workers);
+    this.#indexes.set(key, index);
+    return index;
   }
 
   #slot(target: Target): WorkerSlot {

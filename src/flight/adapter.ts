@@ -46,8 +46,7 @@ async function serve(method: string, call: Call, handler: Handler, options: Adap
     leave = options.gate.enter(context);
     for await (const response of handler(requestsOf(call, context), context)) await responder.write(response);
   } catch (error) {
-    const { signal } = context;
-    status = statusOf(signal.aborted ? signal.reason : error, options.log, { method, command: context.command });
+    status = statusOf(context.abortReason ?? error, options.log, { method, command: context.command });
   } finally {
     context.release();
   }

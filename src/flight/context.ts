@@ -28,7 +28,9 @@ export class CallContext implements SessionUser {
   /** Of the statement that the call executes, 0 to 1. */
   progress: () => number | undefined = () => undefined;
   readonly #options: ContextOptions;
-  readonly #abort = new AbortController();
+  readonly #listeners = new Set<() => void>();
+  #reason: EiderError | undefined;
+  #controller: AbortController | undefined;
   readonly #entered = new Set<SessionRecord>();
   #identity: Promise<Identity> | undefined;
   #record: SessionRecord | undefined;
@@ -41,17 +43,53 @@ export class CallContext implements SessionUser {
     this.client = clientTraits(options.metadata);
   }
 
-  /** Aborted, with an EiderError as the reason, when the client or the server ends the call; never after its end. */
+  /** Why the client or the server ended the call early; undefined while it has not, and after a call's own end. */
+  get abortReason(): EiderError | undefined {
+    return this.#reason;
+  }
+
+  /** The same as a signal, for those beyond the protocol layer; costly, so made when it is asked for. */
   get signal(): AbortSignal {
-    return this.#abort.signal;
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#reason) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
   }
 
   abort(reason: EiderError): void {
-    this.#abort.abort(reason);
+    if (this.#reason) return;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+    for (const listener of [...this.#listeners]) listener();
+    this.#listeners.clear();
   }
 
   throwIfAborted(): void {
-    if (this.signal.aborted) throw this.signal.reason;
+    if (this.#reason) throw this.#reason;
+  }
+
+  /** Calls back when the call is aborted, at once when it is already; the returned function takes that back. */
+  onAbort(listener: () => void): () => void {
+    if (this.#reason) {
+      listener();
+      return () => undefined;
+    }
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Settles as `promise`, or rejects as soon as the call is aborted; leaves nothing behind. */
+  async until<T>(promise: Promise<T>): Promise<T> {
+    let forget = () => {};
+    const aborted = new Promise<never>((_resolve, reject) => {
+      forget = this.onAbort(() => reject(this.#reason));
+    });
+    try {
+      return await Promise.race([promise, aborted]);
+    } finally {
+      forget();
+    }
   }
 
   /** Rejects with `unauthenticated`. */
@@ -101,21 +139,6 @@ export class CallContext implements SessionUser {
   release(): void {
     for (const record of this.#entered) record.leave(this, this.#options.now());
     this.#entered.clear();
-  }
-}
-
-/** Settles as `promise`, or rejects as soon as the signal is aborted; leaves no listener behind. */
-export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    if (onAbort) signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -1,6 +1,5 @@
 import { EiderError } from "../errors.ts";
 import type { IngestOptions } from "./backend.ts";
-import { untilAborted } from "./context.ts";
 import type { IngestCommand } from "./messages.ts";
 import type { PutMessages } from "./put-messages.ts";
 import type { Env } from "./services.ts";
@@ -40,11 +39,10 @@ export async function ingest(command: IngestCommand, messages: PutMessages, { co
   if (!schema) throw new EiderError("request_invalid", `the ingest into ${options.table} has no schema`);
   const session = await context.session();
   const stream = await session.ingest(options, schema);
-  const { signal } = context;
   try {
-    for await (const { frame } of messages.batches()) await untilAborted(stream.write(frame), signal);
+    for await (const { frame } of messages.batches()) await context.until(stream.write(frame));
     context.throwIfAborted();
-    return await untilAborted(stream.finish(), signal);
+    return await context.until(stream.finish());
   } finally {
     await stream.abort();
   }

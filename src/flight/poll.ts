@@ -1,7 +1,7 @@
 import { EiderError } from "../errors.ts";
 import { packAny } from "./any.ts";
 import { getFlightInfo } from "./commands.ts";
-import { type CallContext, untilAborted } from "./context.ts";
+import type { CallContext } from "./context.ts";
 import { type Lease, LeaseTable } from "./lease.ts";
 import type { Limits } from "./limits.ts";
 import { DESCRIPTOR_CMD, type FlightDescriptor, type FlightInfo, type PollInfo, Sql } from "./messages.ts";
@@ -43,7 +43,7 @@ export class Polls {
     const lease = id === undefined ? await this.#begin(descriptor, context, services) : await this.#resume(id, context);
     const { info } = lease.value;
     try {
-      const finished = await untilAborted(within(info, this.#limits.pollSeconds), context.signal);
+      const finished = await context.until(within(info, this.#limits.pollSeconds));
       if (!finished) return this.#running(lease);
       await this.#polls.close(lease);
       return { info: finished, progress: COMPLETE };

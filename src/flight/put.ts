@@ -1,6 +1,5 @@
 import { EiderError } from "../errors.ts";
 import { AckQueue } from "./ack-queue.ts";
-import { untilAborted } from "./context.ts";
 import type { PutMessages } from "./put-messages.ts";
 import type { Env } from "./services.ts";
 
@@ -30,7 +29,7 @@ export async function* putPath(path: readonly string[], messages: PutMessages, e
   );
   try {
     for (;;) {
-      const ack = await untilAborted(acks.next(), context.signal);
+      const ack = await context.until(acks.next());
       if (ack.end) return;
       if (ack.value) yield Buffer.from(JSON.stringify({ rows: ack.value.rows, seq: ack.value.seq }));
     }

@@ -31,6 +31,7 @@ export class Responder {
     this.#call = call;
     this.#context = context;
     sendUncopied(call);
+    context.onAbort(() => this.#wake?.());
     this.ended = new Promise((resolve) => {
       const onEnd = () => {
         this.#abortUnanswered();
@@ -51,7 +52,7 @@ export class Responder {
       this.#waiting--;
       this.#wake?.();
     });
-    await this.#until(() => this.#waiting < WRITES_AHEAD || this.#context.signal.aborted);
+    await this.#until(() => this.#waiting < WRITES_AHEAD || this.#context.abortReason !== undefined);
     this.#context.throwIfAborted();
   }
 
@@ -84,30 +85,22 @@ export class Responder {
   }
 
   async #flush(): Promise<void> {
-    const { signal } = this.#context;
     let timer: NodeJS.Timeout | undefined;
-    const onAbort = () => {
+    const forget = this.#context.onAbort(() => {
       timer = setTimeout(() => http2StreamOf(this.#call)?.close(constants.NGHTTP2_CANCEL), FLUSH_MS);
-    };
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
+    });
     await this.#until(() => this.#waiting === 0);
-    signal.removeEventListener("abort", onAbort);
+    forget();
     clearTimeout(timer);
   }
 
   /** An ended call never reports its writes: its end is looked at as well. */
   async #until(condition: () => boolean): Promise<void> {
-    if (condition()) return;
-    const { signal } = this.#context;
-    const wake = () => this.#wake?.();
-    signal.addEventListener("abort", wake, { once: true });
     while (!condition() && !this.#call.cancelled) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    signal.removeEventListener("abort", wake);
   }
 
   /** grpc-js ignores all but the first. Without any, an answer of a status alone stays one HTTP/2 frame. */

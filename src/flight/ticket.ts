@@ -10,7 +10,7 @@ import type { SessionRecord } from "./session.ts";
 
 interface RunningResult {
   readonly owner: string;
-  readonly abort: AbortController;
+  readonly context: CallContext;
   /** Resolves when its stream has ended and its rows are closed. */
   readonly ended: Promise<void>;
 }
@@ -51,21 +51,14 @@ export class Tickets {
     const owner = (await context.identity()).principal.key;
     context.hold(this.#waiting.get(id, owner).owner);
     const { value } = this.#waiting.take(id, owner);
-    const abort = new AbortController();
-    const follow = () => abort.abort(context.signal.reason);
-    context.signal.addEventListener("abort", follow, { once: true });
     let end: () => void = () => undefined;
     const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
-    this.#running.set(id, { owner, abort, ended });
-    const stopCall = () => context.abort(abort.signal.reason);
-    abort.signal.addEventListener("abort", stopCall, { once: true });
+    this.#running.set(id, { owner, context, ended });
     try {
-      yield* framesOf(await value.open(abort.signal), abort.signal);
+      yield* framesOf(await value.open(context.signal), context.signal);
     } finally {
-      context.signal.removeEventListener("abort", follow);
-      abort.signal.removeEventListener("abort", stopCall);
       this.#running.delete(id);
       end();
     }
@@ -80,7 +73,7 @@ export class Tickets {
     }
     const running = this.#running.get(id);
     if (running?.owner !== owner) return "not_found";
-    running.abort.abort(new EiderError("cancelled", "the statement was cancelled by CancelFlightInfo"));
+    running.context.abort(new EiderError("cancelled", "the statement was cancelled by CancelFlightInfo"));
     await running.ended;
     return "cancelled";
   }

@@ -7,13 +7,18 @@ import { describeVisible } from "../lake/visible-table.ts";
 import type { SqlSession, Transaction } from "../query/sql-session.ts";
 import type { IngestServices } from "./services.ts";
 
+/** Columns that were found storable: those of a schema that is sent over and over are the same object. */
+const storable = new WeakSet<readonly Column[]>();
+
 /** The columns that a stream's schema message stands for; refuses what the lake cannot store, by name. */
 export function storableColumns(schema: Uint8Array): readonly Column[] {
   const columns = columnsOf(decodeSchema(schema));
+  if (storable.has(columns)) return columns;
   for (const column of columns) refuseUnstorable(column);
   if (columns.length === 0) {
     throw new EiderError("schema_mismatch", "the stream's schema has no columns, so no table can be made of it");
   }
+  storable.add(columns);
   return columns;
 }
 
