@@ -92,6 +92,7 @@ const UNSTORABLE: Readonly<Record<string, string>> = {
   HUGEINT: "DuckLake stores it as DOUBLE; use BIGINT or DECIMAL(38,0)",
   UHUGEINT: "DuckLake stores it as DOUBLE; use UBIGINT, DECIMAL(38,0) or VARCHAR",
   TIME_NS: "DuckLake cannot write it; use TIME, or BIGINT for nanoseconds",
+  "TIME WITH TIME ZONE": "DuckLake keeps it without its offset; use TIME and a column for the offset, or VARCHAR",
   BIT: "DuckLake has no BIT; use VARCHAR or BLOB",
   ENUM: "DuckLake has no ENUM; use VARCHAR",
   UNION: "DuckLake has no UNION; use a STRUCT with a column per member, or JSON",

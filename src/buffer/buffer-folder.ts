@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { statSync } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { syncPath } from "../base/sync-path.ts";
 import { type Target, targetKey } from "../base/target.ts";
 
 /**
@@ -69,16 +70,6 @@ export function diskBytesOf(path: string): number {
   return sizeOf(path) + sizeOf(walPath(path));
 }
 
-/** Makes names in a folder durable: DuckDB syncs its files, but not the folder that they were made in. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
 export async function removeDatabase(path: string): Promise<void> {
   // The WAL first: recovery takes a WAL without its file for damage.
   await rm(walPath(path), { force: true });
@@ -105,8 +96,8 @@ export async function ensureFolder(bufferDir: string, target: Target): Promise<s
     await file.close();
   }
   await rename(temporary, join(folder, "target.json"));
-  await syncFolder(folder);
-  await syncFolder(dirname(folder));
+  await syncPath(folder);
+  await syncPath(dirname(folder));
   return folder;
 }
 

@@ -1,18 +1,11 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Failpoints } from "../base/failpoints.ts";
+import { syncPath } from "../base/sync-path.ts";
 import { type Target, targetKey, targetName } from "../base/target.ts";
 import { fromDuckError } from "../duck/errors.ts";
 import { EiderError } from "../errors.ts";
-import {
-  ensureFolder,
-  folderName,
-  isTargetFolder,
-  removeDatabase,
-  STAGING,
-  syncFolder,
-  workerOf,
-} from "./buffer-folder.ts";
+import { ensureFolder, folderName, isTargetFolder, removeDatabase, STAGING, workerOf } from "./buffer-folder.ts";
 import { compact } from "./compaction.ts";
 import type { CallKind, Calls, PlainError, Request, Update, WorkerSettings } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
@@ -217,7 +210,7 @@ export class BufferHost {
     if (first) await this.#buffers.get(targetKey(first.target))?.keepTokens(segments);
     for (const segment of segments) await removeDatabase(segment.path);
     if (compaction?.path !== undefined) await removeDatabase(compaction.path);
-    if (first) await syncFolder(dirname(first.path));
+    if (first) await syncPath(dirname(first.path));
     this.#failpoints.hit("remove.after");
   }
 

@@ -1,7 +1,8 @@
 import { copyFile, mkdir, rename, truncate, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { syncPath } from "../base/sync-path.ts";
 import { messageOf } from "../errors.ts";
-import { QUARANTINE, sizeOf, syncFolder, walPath } from "./buffer-folder.ts";
+import { QUARANTINE, sizeOf, walPath } from "./buffer-folder.ts";
 import type { Log } from "./log.ts";
 
 /** A segment file that could not be read whole. */
@@ -41,7 +42,7 @@ export class Quarantine {
       const kept = join(folder, basename(file));
       await rename(file, sizeOf(kept) > 0 ? `${kept}.after-repair` : kept);
     }
-    await syncFolder(dirname(path));
+    await syncPath(dirname(path));
     await this.#report(
       { path, movedTo: folder, reason, rowsKept: 0 },
       "a damaged segment was set aside; its rows are not in the lake",
@@ -60,7 +61,7 @@ export class Quarantine {
       join(report.movedTo, "reason.json"),
       `${JSON.stringify({ ...report, atMs: Date.now() }, undefined, 2)}\n`,
     );
-    await syncFolder(report.movedTo);
+    await syncPath(report.movedTo);
     this.#log.error(report, message);
   }
 

@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { syncPath } from "../base/sync-path.ts";
 import type { Column } from "../base/table.ts";
 import type { Target } from "../base/target.ts";
 import type { Connection, Database } from "../duck/database.ts";
 import { quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
-import { syncFolder, tempFolderOf } from "./buffer-folder.ts";
+import { tempFolderOf } from "./buffer-folder.ts";
 import { memoryUsage, openInstance } from "./instance.ts";
 import { opColumnOf, type RowLayout } from "./row-layout.ts";
 
@@ -75,7 +76,7 @@ export class SegmentFile implements AsyncDisposable {
          primary_key VARCHAR, table_id VARCHAR, first_seq BIGINT, opened_ms BIGINT);
        CREATE TABLE ${SEGMENT}.main.tokens (token VARCHAR, rows BIGINT, seq BIGINT, at_ms BIGINT)`,
     );
-    await syncFolder(dirname(this.path));
+    await syncPath(dirname(this.path));
   }
 
   async insertMeta(layout: RowLayout, firstSeq: number, openedMs: number): Promise<void> {

@@ -1,12 +1,13 @@
 import { rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Failpoints } from "../base/failpoints.ts";
+import { syncPath } from "../base/sync-path.ts";
 import { targetName } from "../base/target.ts";
 import { isDurableAnyway, isFatal } from "../duck/errors.ts";
 import { quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import { BatchPlan } from "./batch-plan.ts";
-import { diskBytesOf, newId, removeDatabase, segmentPath, syncFolder } from "./buffer-folder.ts";
+import { diskBytesOf, newId, removeDatabase, segmentPath } from "./buffer-folder.ts";
 import type { RowLayout } from "./row-layout.ts";
 import type { SegmentState } from "./segment.ts";
 import { SEGMENT, SegmentFile, type TokenRow } from "./segment-file.ts";
@@ -163,7 +164,7 @@ export class StagedFile {
     const moved = join(folder, basename(this.#path));
     if (moved !== this.#path) {
       await rename(this.#path, moved);
-      await syncFolder(dirname(this.#path));
+      await syncPath(dirname(this.#path));
     }
     this.#path = moved;
     return moved;

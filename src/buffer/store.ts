@@ -1,9 +1,10 @@
 import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { decodeSchema } from "../arrow/schema.ts";
 import { assert, must } from "../base/assert.ts";
 import type { FailpointSpec } from "../base/failpoints.ts";
 import { RecentMap } from "../base/recent-map.ts";
+import { syncPath } from "../base/sync-path.ts";
 import type { TableShape } from "../base/table.ts";
 import { type Target, targetKey, targetName } from "../base/target.ts";
 import { EiderError } from "../errors.ts";
@@ -74,6 +75,7 @@ export class BufferStore implements Buffers, AsyncDisposable {
     const store = new BufferStore(options);
     await rm(join(options.bufferDir, STAGING), { recursive: true, force: true });
     for (const folder of [STAGING, QUARANTINE]) await mkdir(join(options.bufferDir, folder), { recursive: true });
+    await syncPath(dirname(options.bufferDir));
     try {
       for (let index = 0; index < options.workers; index += 1) store.#slots.push(store.#makeSlot(index));
       for (const slot of store.#slots) await slot.start();

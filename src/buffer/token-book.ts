@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
+import { syncPath } from "../base/sync-path.ts";
 import type { Connection } from "../duck/database.ts";
-import { diskBytesOf, removeDatabase, syncFolder, tempFolderOf, tokensPath } from "./buffer-folder.ts";
+import { diskBytesOf, removeDatabase, tempFolderOf, tokensPath } from "./buffer-folder.ts";
 import { withInstance } from "./instance.ts";
 import { type TokenRow, tokenRow } from "./segment-file.ts";
 import type { SealedSegment } from "./types.ts";
@@ -92,7 +93,7 @@ export class TokenBook {
       }
       await connection.run("DELETE FROM store.tokens WHERE at_ms < $1", [cutoff]);
     });
-    await syncFolder(this.#folder);
+    await syncPath(this.#folder);
   }
 
   #onStore<T>(body: (connection: Connection, attach: AttachSegment) => Promise<T>): Promise<T> {

@@ -20,7 +20,8 @@ export function processShell(failpoints?: FailpointSpec): Shell {
       };
     },
     readSecret,
-    exitNow: (code) => process.exit(code),
+    // Not process.exit: it joins libuv's threads, and so waits for a query or a COMMIT that runs or hangs in one of them.
+    exitNow: () => process.kill(process.pid, "SIGKILL"),
     ...(failpoints ? { failpoints } : {}),
   };
 }

@@ -10,6 +10,9 @@ import { growHeapFreely } from "./heap.ts";
 import { EXIT, type Shell } from "./shell.ts";
 import { threadPoolProblem } from "./thread-pool.ts";
 
+/** After the drain, for what cannot be stopped: a COMMIT to a catalog that does not answer, for example. */
+const CLOSE_LIMIT_MS = 10_000;
+
 /** Serves until a stop signal; resolves to the exit code. Rejects when the server cannot start. */
 export async function serve(flags: Flags, shell: Shell): Promise<number> {
   const loaded = loadConfig({ flags, env: shell.env, cwd: shell.cwd });
@@ -25,12 +28,27 @@ export async function serve(flags: Flags, shell: Shell): Promise<number> {
       await stop.asked;
       await server.drain();
     } finally {
-      await server[Symbol.asyncDispose]();
+      await closeWithin(CLOSE_LIMIT_MS, server, shell, log);
     }
     log.info("stopped");
     return EXIT.ok;
   } finally {
     stop.unlisten();
+  }
+}
+
+async function closeWithin(limitMs: number, server: EiderServer, shell: Shell, log: Logger): Promise<void> {
+  const timer = setTimeout(() => {
+    log.error(
+      { limitMs },
+      "the server could not be closed in time: exiting; what is not in the lake waits in its segments",
+    );
+    shell.exitNow();
+  }, limitMs);
+  try {
+    await server[Symbol.asyncDispose]();
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -58,7 +76,7 @@ function stopSignal(shell: Shell, log: Logger): StopSignal {
     count++;
     if (count > 1) {
       log.warn({ signal }, "second signal: exiting at once; unflushed rows stay in their segments");
-      shell.exitNow(EXIT.failed);
+      shell.exitNow();
       return;
     }
     log.info({ signal }, "stopping: finishing calls and flushing; a second signal exits at once");

@@ -9,8 +9,8 @@ export interface Shell {
   readonly stderrIsTerminal: boolean;
   /** Calls `listener` at each SIGTERM and SIGINT; returns what stops it. */
   readonly onStopSignal: (listener: (signal: string) => void) => () => void;
-  /** Ends the process at once. */
-  readonly exitNow: (code: number) => void;
+  /** Ends the process at once, whatever runs in it; its exit status is that of SIGKILL. */
+  readonly exitNow: () => void;
   /** One line of standard input; asked for and not shown on a terminal. */
   readonly readSecret: (question: string) => Promise<string>;
   readonly failpoints?: FailpointSpec;

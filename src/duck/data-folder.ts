@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
+import { syncPath } from "../base/sync-path.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import { type Connection, Database } from "./database.ts";
 
@@ -76,5 +77,6 @@ async function readOrMakeWriterId(folder: string): Promise<string> {
   await file.sync();
   await file.close();
   await rename(`${path}.new`, path);
+  await syncPath(folder);
   return id;
 }

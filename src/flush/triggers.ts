@@ -15,10 +15,14 @@ type Trigger = (view: BufferView, nowMs: number, limits: FlushLimits) => SealRea
 const TRIGGERS: readonly Trigger[] = [
   (view, _nowMs, limits) => (view.openRows >= limits.maxRows ? "rows" : undefined),
   (view, _nowMs, limits) => (view.openBytes >= limits.maxBytes ? "bytes" : undefined),
-  (view, nowMs, limits) =>
-    view.openSinceMs !== undefined && nowMs - view.openSinceMs >= limits.maxAgeMs ? "age" : undefined,
+  (view, nowMs, limits) => (isOlder(view.openSinceMs, nowMs, limits.maxAgeMs) ? "age" : undefined),
   (_view, _nowMs, limits) => (limits.isDiskFull ? "memory" : undefined),
 ];
+
+/** A row that is younger than now was written before the clock was set back: how old it is nobody knows. */
+function isOlder(sinceMs: number | undefined, nowMs: number, maxAgeMs: number): boolean {
+  return sinceMs !== undefined && (nowMs - sinceMs >= maxAgeMs || sinceMs > nowMs);
+}
 
 /** Why the buffer's open segment is to be sealed, or undefined when it may go on; an empty one always may. */
 export function dueReason(view: BufferView, nowMs: number, limits: FlushLimits): SealReason | undefined {

@@ -41,16 +41,21 @@ export function commentSql(target: Target, comment: string | null): string {
   return `COMMENT ON TABLE ${lakeTable(target)} IS ${comment === null ? "NULL" : quoteLiteral(comment)}`;
 }
 
-function checkNames(shape: TableShape): void {
-  const { schema, table } = shape.target;
-  const name = targetName(shape.target);
-  if (schema === "" || table === "") throw new EiderError("request_invalid", `table ${name} has an empty name`);
+/** Throws request_invalid for a name that DuckLake takes and then cannot insert into. */
+export function checkTableName({ table }: Target): void {
   if (Buffer.byteLength(table) > TABLE_NAME_LIMIT_BYTES) {
     throw new EiderError(
       "request_invalid",
       `table name of ${Buffer.byteLength(table)} bytes is longer than ${TABLE_NAME_LIMIT_BYTES} bytes; choose a shorter one`,
     );
   }
+}
+
+function checkNames(shape: TableShape): void {
+  const { schema, table } = shape.target;
+  const name = targetName(shape.target);
+  if (schema === "" || table === "") throw new EiderError("request_invalid", `table ${name} has an empty name`);
+  checkTableName(shape.target);
   if (schema.toLowerCase() === STATE_SCHEMA) {
     throw new EiderError("request_invalid", `schema ${STATE_SCHEMA} holds Eider's own state; choose another schema`);
   }

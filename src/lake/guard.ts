@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { access, copyFile, link, mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { access, copyFile, link, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
+import { syncPath } from "../base/sync-path.ts";
 import type { Target } from "../base/target.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import type { Log } from "./types.ts";
@@ -190,16 +191,6 @@ async function canLink(fromFolder: string, toFolder: string): Promise<boolean> {
   } finally {
     await rm(join(fromFolder, name), { force: true });
     await rm(join(toFolder, name), { force: true });
-  }
-}
-
-/** fsync of a file or a folder. */
-export async function syncPath(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

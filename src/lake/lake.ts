@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { assert } from "../base/assert.ts";
 import type { Failpoints } from "../base/failpoints.ts";
+import { syncPath } from "../base/sync-path.ts";
 import type { TableShape } from "../base/table.ts";
 import { type Target, targetKey, targetName } from "../base/target.ts";
 import { type Connection, Database } from "../duck/database.ts";
@@ -13,7 +14,7 @@ import { type Catalog, type CatalogRow, type DataPath, parseCatalog, parseDataPa
 import { type CommitServices, FlushRun } from "./commit.ts";
 import type { CreateOptions } from "./ddl.ts";
 import { Fences } from "./fence.ts";
-import { Guards, syncPath } from "./guard.ts";
+import { Guards } from "./guard.ts";
 import { type LakeInfo, readInfo } from "./info.ts";
 import { METADATA, Metadata } from "./metadata.ts";
 import { Settlement } from "./settlement.ts";

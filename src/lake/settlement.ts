@@ -1,8 +1,9 @@
 import { basename, dirname } from "node:path";
 import type { Failpoints } from "../base/failpoints.ts";
+import { syncPath } from "../base/sync-path.ts";
 import { targetKey } from "../base/target.ts";
 import type { Connection } from "../duck/database.ts";
-import { type GuardEntry, type Guards, syncPath } from "./guard.ts";
+import type { GuardEntry, Guards } from "./guard.ts";
 import { METADATA, type Metadata } from "./metadata.ts";
 import type { Log } from "./types.ts";
 

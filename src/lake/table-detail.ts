@@ -48,6 +48,7 @@ export async function readDetail(
     id: ids.get(String(column["column_name"])),
     type: String(column["column_type"]),
     nullable: column["null"] === "YES",
+    ...(typeof column["default"] === "string" ? { default: column["default"] } : {}),
   }));
   const uuid = String(row["uuid"]);
   const comment = row["comment"] === null ? null : String(row["comment"]);

@@ -14,7 +14,7 @@ export async function describeVisible(connection: Connection, target: Target): P
   );
   if (!table) return undefined;
   const columns = await connection.rows(
-    `SELECT column_name, data_type, is_nullable FROM duckdb_columns() WHERE ${where} ORDER BY column_index`,
+    `SELECT column_name, data_type, is_nullable, column_default FROM duckdb_columns() WHERE ${where} ORDER BY column_index`,
     names,
   );
   const comment = table["comment"];
@@ -24,6 +24,7 @@ export async function describeVisible(connection: Connection, target: Target): P
       name: String(column["column_name"]),
       type: String(column["data_type"]),
       nullable: column["is_nullable"] === true,
+      ...(typeof column["column_default"] === "string" ? { default: column["column_default"] } : {}),
     })),
     primaryKey: typeof comment === "string" ? (keyOfComment(comment) ?? []) : [],
   };

@@ -1,7 +1,7 @@
 import type { Target } from "../base/target.ts";
 import { STATE_SCHEMA } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
-import { type Piece, TokenCursor, tokenize } from "./tokens.ts";
+import { type Piece, type Token, TokenCursor, tokenize } from "./tokens.ts";
 
 /** Statements that DuckDB does not have and Eider carries out itself, and those whose meaning it extends. */
 export type OwnStatement =
@@ -110,8 +110,14 @@ const setConsistency: Recognizer = (piece, cursor) => {
   return { kind: "set_consistency", value: value.toLowerCase() };
 };
 
-const queueInsert: Recognizer = (piece, cursor, defaults) => {
-  if (!cursor.words("insert", "into")) return undefined;
+const queueInsert: Recognizer = (piece, start, defaults) => {
+  const withEnd = start.words("with") ? topLevel(piece).findIndex(isWord("insert")) : 0;
+  const insert = topLevel(piece)[withEnd];
+  if (!insert) return undefined;
+  const cursor = new TokenCursor(piece.tokens.slice(piece.tokens.indexOf(insert)));
+  if (!cursor.words("insert")) return undefined;
+  const or = cursor.words("or") ? ` OR ${cursor.name(piece.sql)}` : "";
+  if (!cursor.words("into")) return undefined;
   const parts = cursor.qualifiedName(piece.sql);
   const isQueue = parts && parts.length >= 2 && sameName(parts.at(-2), defaults.queueSchema);
   const table = parts?.at(-1);
@@ -119,11 +125,41 @@ const queueInsert: Recognizer = (piece, cursor, defaults) => {
   const columns = cursor.nameList(piece.sql);
   const byName = cursor.words("by", "name");
   if (!byName) cursor.words("by", "position");
-  if (cursor.isAtEnd)
-    throw new EiderError("sql_invalid", `INSERT INTO ${defaults.queueSchema}.${table} needs VALUES or a query`);
-  const source = piece.sql.slice(cursor.offset);
+  const extra = or || queueInsertExtra(piece, cursor);
+  if (cursor.isAtEnd || extra) {
+    throw new EiderError(
+      "sql_invalid",
+      `INSERT INTO ${defaults.queueSchema}.${table} takes VALUES or a query${extra ? `, not${extra}: INSERT INTO ${table} does` : ""}`,
+    );
+  }
+  const source = piece.sql.slice(0, insert.start) + piece.sql.slice(cursor.offset);
   return { kind: "queue_insert", table, columns, byName, source };
 };
+
+/** What INSERT may say beside its rows, but rows that are on their way to the lake cannot do. */
+function queueInsertExtra(piece: Piece, cursor: TokenCursor): string | undefined {
+  const clauses: ReadonlyArray<readonly string[]> = [["returning"], ["on", "conflict", "do"], ["on", "conflict", "("]];
+  const rest = topLevel(piece);
+  const found = clauses.find((words) => rest.some((_, i) => words.every((word, k) => isWord(word)(rest[i + k]))));
+  if (found) return ` ${found.slice(0, 2).join(" ").toUpperCase()}`;
+  if (cursor.words("default", "values")) return " DEFAULT VALUES";
+  return cursor.words("as") ? " an alias" : undefined;
+}
+
+const isWord = (text: string) => (token: Token | undefined) =>
+  token?.text === text && (token.kind === "word" || token.kind === "symbol");
+
+/** The tokens that are in no parentheses, and the parentheses around those that are. */
+function topLevel(piece: Piece): Token[] {
+  let depth = 0;
+  return piece.tokens.filter((token) => {
+    if (token.kind !== "symbol") return depth === 0;
+    if (token.text === ")") depth--;
+    const isTop = depth === 0;
+    if (token.text === "(") depth++;
+    return isTop;
+  });
+}
 
 const createTable: Recognizer = (piece, cursor) => {
   if (!cursor.words("create")) return undefined;

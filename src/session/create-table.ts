@@ -4,7 +4,7 @@ import { LAKE } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import type { ExecuteOptions, Parameters, Prepared, StatementInfo, StatementResult } from "../flight/backend.ts";
 import { whileDefining } from "../ingest/definitions.ts";
-import { createTableStatements } from "../lake/ddl.ts";
+import { checkTableName, createTableStatements } from "../lake/ddl.ts";
 import type { CreateTable } from "../query/own-statement.ts";
 import type { Slot } from "../query/slot.ts";
 import type { Piece } from "../query/tokens.ts";
@@ -40,6 +40,7 @@ export class CreateTableStatement implements Prepared {
     const open = context.sql.transactionFor(options.transaction);
     const target = await context.sql.onSlot(open?.hasBegun ? open : undefined, async (slot) => {
       const found = await lakeTarget(slot, statement.name);
+      if (found) checkTableName(found);
       const query = createdAs(statement);
       if (found && query) await refuseUnstorableResult(slot.connection, query);
       return found && !query ? found : undefined;

@@ -20,7 +20,7 @@ import type { Piece } from "../query/tokens.ts";
 import type { SessionContext } from "./context.ts";
 import { flushNamed } from "./read-barrier.ts";
 import { ConcatenatedRows } from "./row-streams.ts";
-import { refuseUnstorableColumns, runTransactionStatement } from "./statement-effects.ts";
+import { refuseNewUnstorable, runTransactionStatement, unstorableColumns } from "./statement-effects.ts";
 
 const { StatementType } = duckdb;
 
@@ -190,12 +190,13 @@ export class EngineStatement implements Prepared {
     const statement = await this.#on(slot);
     const isDefinition = DEFINES.has(statement.type);
     const runAll = async () => {
+      const before = statement.type === StatementType.ALTER ? await unstorableColumns(slot.connection) : undefined;
       let count = 0;
       for (const round of combineSets(this.#piece, sets)) {
         throwIfAborted(signal);
         count += await this.#runRound(slot, statement, round);
       }
-      if (statement.type === StatementType.ALTER) await refuseUnstorableColumns(slot.connection);
+      if (before) await refuseNewUnstorable(slot.connection, before);
       return isDefinition || SETS.has(statement.type) ? 0 : count;
     };
     const needsTransaction = !slot.isInTransaction && (sets.length > 1 || statement.type === StatementType.ALTER);

@@ -140,7 +140,8 @@ export class QueueInsertStatement implements Prepared {
     const columns = await this.#sourceColumns(set, transaction);
     if (byName) {
       if (!shape) return (source) => source;
-      const selected = columns.map((name) => castTo(quoteIdentifier(name), columnOf(shape, name))).join(", ");
+      const given = columns.map((name) => castTo(quoteIdentifier(name), columnOf(shape, name)));
+      const selected = [...given, ...defaultsBeside(columns, shape)].join(", ");
       return (source) => `SELECT ${selected} FROM (${source}) AS source`;
     }
     const wanted = named ?? shape?.columns.map((column) => column.name) ?? columns;
@@ -151,9 +152,10 @@ export class QueueInsertStatement implements Prepared {
       );
     }
     const aliases = columns.map((_, i) => `c${i}`).join(", ");
-    const selected = wanted
-      .map((name, i) => (shape ? castTo(`c${i}`, columnOf(shape, name)) : `c${i} AS ${quoteIdentifier(name)}`))
-      .join(", ");
+    const given = wanted.map((name, i) =>
+      shape ? castTo(`c${i}`, columnOf(shape, name)) : `c${i} AS ${quoteIdentifier(name)}`,
+    );
+    const selected = [...given, ...(shape ? defaultsBeside(wanted, shape) : [])].join(", ");
     return (source) => `SELECT ${selected} FROM (${source}) AS source(${aliases})`;
   }
 
@@ -179,6 +181,13 @@ function columnOf(shape: TableShape, name: string): Column {
     "sql_invalid",
     `Binder Error: table ${shape.target.table} does not have a column with name "${name}"`,
   );
+}
+
+/** What INSERT gives the columns that it does not name. */
+function defaultsBeside(names: readonly string[], shape: TableShape): string[] {
+  const given = new Set(names.map((name) => name.toLowerCase()));
+  const others = shape.columns.filter(({ name }) => !given.has(name.toLowerCase()));
+  return others.flatMap((column) => (column.default === undefined ? [] : castTo(column.default, column)));
 }
 
 function castTo(expression: string, column: Column): string {

@@ -1,4 +1,5 @@
 import { refuseUnstorable } from "../arrow/types.ts";
+import type { Column } from "../base/table.ts";
 import type { Connection } from "../duck/database.ts";
 import { LAKE } from "../duck/sql.ts";
 import type { Piece } from "../query/tokens.ts";
@@ -22,13 +23,20 @@ export async function runTransactionStatement(context: SessionContext, piece: Pi
   await context.sql.endTransaction(open.id, COMMIT_WORDS.has(word) ? "commit" : "rollback");
 }
 
-/** After an ALTER, in its transaction: a type that the lake would store wrongly must not remain. */
-export async function refuseUnstorableColumns(connection: Connection): Promise<void> {
-  const suspects = await connection.rows(
-    `SELECT column_name, data_type FROM duckdb_columns()
-      WHERE database_name = '${LAKE}' AND (data_type LIKE '%HUGEINT%' OR data_type LIKE '%TIME_NS%')`,
+/** Columns of the lake with a type that it stores wrongly: another tool may have made some. By table, name and type. */
+export async function unstorableColumns(connection: Connection): Promise<ReadonlyMap<string, Column>> {
+  const rows = await connection.rows(
+    `SELECT table_oid, column_name, data_type FROM duckdb_columns()
+      WHERE database_name = '${LAKE}' AND regexp_matches(data_type, 'HUGEINT|TIME_NS|TIME WITH TIME ZONE')`,
   );
-  for (const row of suspects) {
-    refuseUnstorable({ name: String(row["column_name"]), type: String(row["data_type"]), nullable: true });
-  }
+  const columns = rows.map(({ column_name: name, data_type: type, table_oid: table }) => {
+    const column = { name: String(name), type: String(type), nullable: true };
+    return [JSON.stringify([String(table), column]), column] as const;
+  });
+  return new Map(columns);
+}
+
+/** After an ALTER, in its transaction: it must not have made such a column. */
+export async function refuseNewUnstorable(connection: Connection, before: ReadonlyMap<string, Column>): Promise<void> {
+  for (const [key, column] of await unstorableColumns(connection)) if (!before.has(key)) refuseUnstorable(column);
 }

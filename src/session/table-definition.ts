@@ -1,6 +1,7 @@
 import { refuseUnstorable } from "../arrow/types.ts";
 import type { Column } from "../base/table.ts";
 import type { Connection, Database } from "../duck/database.ts";
+import { EiderError } from "../errors.ts";
 import type { CreateTable } from "../query/own-statement.ts";
 import { TokenCursor, tokenize } from "../query/tokens.ts";
 
@@ -30,6 +31,7 @@ export async function readDefinition(scratch: Database, statement: CreateTable):
       `SELECT to_json(constraint_column_names)::VARCHAR AS names FROM duckdb_constraints()
         WHERE database_name = 'temp' AND table_name = '${table}' AND constraint_type = 'PRIMARY KEY'`,
     );
+    if (key) await refuseWhatIsNotKept(connection, table);
     const primaryKey = key ? (JSON.parse(String(key["names"])) as string[]) : [];
     return {
       columns: columns.map((column) => ({
@@ -42,6 +44,27 @@ export async function readDefinition(scratch: Database, statement: CreateTable):
     };
   } finally {
     await connection.run(`DROP TABLE ${table}`);
+  }
+}
+
+/** Beside a key, which Eider keeps, DuckLake has nothing that constrains rows, and would have refused the statement itself. */
+async function refuseWhatIsNotKept(connection: Connection, table: string): Promise<void> {
+  const [constraint] = await connection.rows(
+    `SELECT constraint_type AS what, constraint_text AS text FROM duckdb_constraints()
+      WHERE database_name = 'temp' AND table_name = '${table}' AND constraint_type NOT IN ('PRIMARY KEY', 'NOT NULL')`,
+  );
+  if (constraint) {
+    throw new EiderError(
+      "sql_invalid",
+      `${constraint["text"]}: the lake keeps PRIMARY KEY and NOT NULL, but no ${constraint["what"]}; leave it out`,
+    );
+  }
+  const [made] = await connection.rows(
+    `SELECT sql FROM duckdb_tables() WHERE database_name = 'temp' AND table_name = '${table}'`,
+  );
+  const words = tokenize(String(made?.["sql"])).map(({ kind, text }) => (kind === "word" ? text : ""));
+  if (words.some((word, i) => word === "generated" && words[i + 1] === "always")) {
+    throw new EiderError("sql_invalid", "the lake has no generated columns; leave it out, or use a view");
   }
 }
 

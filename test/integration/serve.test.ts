@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { expect, test } from "vitest";
+import { FlightTestClient } from "../support/flight-client.ts";
 import { startEider } from "../support/start-eider.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -36,6 +37,18 @@ test("a port that is taken is refused with 78 and its name", async () => {
   await expect(startEider({ settings: { httpPort } })).rejects.toThrow(
     new RegExp(`ended with 78[^]*HTTP cannot listen on 127.0.0.1:${httpPort}`),
   );
+});
+
+test("a second signal ends the process at once, whatever runs in it", async () => {
+  await using eider = await startEider();
+  using client = new FlightTestClient(Number(new URL(eider.flightUri).port));
+  const query = client.get(Buffer.from("SELECT sum(sin(i)) FROM range(1000000000000) t(i)"));
+  const ended = expect(query).rejects.toThrow();
+  await expect.poll(async () => (await fetch(`${eider.httpUrl}/metrics`)).text()).toMatch(/^eider_queries_running 1$/m);
+  eider.process.kill("SIGTERM");
+  await expect.poll(() => eider.logs).toContain("a second signal exits at once");
+  expect(await eider.stop("SIGTERM")).toEqual({ code: null, signal: "SIGKILL" });
+  await ended;
 });
 
 test("the process can be killed at any time", async () => {

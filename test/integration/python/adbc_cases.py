@@ -422,3 +422,29 @@ def case_reads_by_macro_and_prepared_statement_see_own_writes(server):
         for n, read in enumerate(("FROM counted_rows()", "EXECUTE counting"), start=1):
             cursor.adbc_ingest("counted", pa.table({"id": [n]}), mode="append")
             assert scalar(cursor, read) == n, read
+
+
+def case_queue_insert_gives_columns_their_defaults(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE defaults (id BIGINT, v VARCHAR NOT NULL DEFAULT 'given', n INTEGER DEFAULT 7)")
+        cursor.execute("INSERT INTO duckling_queue.defaults (id) VALUES (1)")
+        cursor.execute("INSERT INTO duckling_queue.defaults BY NAME SELECT 2 AS id, NULL AS n")
+        cursor.execute("WITH s AS (SELECT 3 AS id) INSERT INTO duckling_queue.defaults (id, v) SELECT id, 'own' FROM s")
+        with connect(server) as transaction, transaction.cursor() as inside:
+            inside.execute("INSERT INTO duckling_queue.defaults (id) VALUES (4)")
+            transaction.commit()
+        cursor.execute("SELECT * FROM defaults ORDER BY id")
+        assert cursor.fetchall() == [(1, "given", 7), (2, "given", None), (3, "own", 7), (4, "given", 7)]
+
+
+def case_what_a_lake_cannot_keep_is_refused_beside_a_key(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        for definition, word in (
+            ("id BIGINT PRIMARY KEY, v INTEGER UNIQUE", "UNIQUE"),
+            ("id BIGINT PRIMARY KEY, CHECK (id > 0)", "CHECK"),
+            ("id BIGINT PRIMARY KEY, v INTEGER GENERATED ALWAYS AS (42)", "generated"),
+            ("id BIGINT, clock TIMETZ", "offset"),
+        ):
+            raises(adbc_driver_manager.ProgrammingError, lambda sql=f"CREATE TABLE unkept ({definition})": cursor.execute(sql), word)
+        for end in ("(id BIGINT)", "AS SELECT 1 AS id"):
+            raises(adbc_driver_manager.ProgrammingError, lambda sql=f"CREATE TABLE {'x' * 201} {end}": cursor.execute(sql), "200 bytes")

@@ -70,6 +70,28 @@ describe("INSERT INTO the queue schema", () => {
     expect(read("INSERT INTO duckling_queue.t (SELECT 1)")).toMatchObject({ columns: undefined, source: "(SELECT 1)" });
   });
 
+  test("a WITH in front of the INSERT belongs to its source", () => {
+    const sql = "WITH s(a) AS (SELECT 1), insert_ AS (SELECT (2)) INSERT INTO duckling_queue.t (a) SELECT a FROM s";
+    expect(read(sql)).toMatchObject({
+      table: "t",
+      columns: ["a"],
+      source: "WITH s(a) AS (SELECT 1), insert_ AS (SELECT (2)) SELECT a FROM s",
+    });
+    expect(read("WITH s AS (SELECT 1) SELECT 'insert into duckling_queue.t'")).toBeUndefined();
+    expect(read("WITH s AS (SELECT 1) INSERT INTO t FROM s")).toBeUndefined();
+  });
+
+  test.each([
+    ["INSERT INTO duckling_queue.t VALUES (1) RETURNING a", "RETURNING"],
+    ["INSERT INTO duckling_queue.t VALUES (1) ON CONFLICT DO NOTHING", "ON CONFLICT"],
+    ["INSERT INTO duckling_queue.t SELECT 1 ON CONFLICT (a) DO NOTHING", "ON CONFLICT"],
+    ["INSERT OR REPLACE INTO duckling_queue.t VALUES (1)", "OR REPLACE"],
+    ["INSERT INTO duckling_queue.t DEFAULT VALUES", "DEFAULT VALUES"],
+    ["INSERT INTO duckling_queue.t AS x VALUES (1)", "alias"],
+  ])("%s is refused in words", (sql, what) => {
+    expect(() => read(sql)).toThrow(new RegExp(`duckling_queue\\.t takes VALUES or a query.*${what}`));
+  });
+
   test("other inserts are DuckDB's", () => {
     expect(read("INSERT INTO main.t VALUES (1)")).toBeUndefined();
     expect(read("INSERT INTO t SELECT 'duckling_queue.t'")).toBeUndefined();
