@@ -42,13 +42,13 @@ export async function readDetail(
   if (!row) return undefined;
   const stored: Target = { schema: String(row["schema_name"]), table: String(row["table_name"]) };
   const described = await connection.rows(`DESCRIBE ${lakeTable(stored)}`);
-  const ids = await columnIds(connection, row["table_id"]);
+  const ids = await columnIds(connection, metadata, String(row["table_id"]));
   const columns = described.map((column) => ({
     name: String(column["column_name"]),
     id: ids.get(String(column["column_name"])),
     type: String(column["column_type"]),
     nullable: column["null"] === "YES",
-    ...(typeof column["default"] === "string" ? { default: column["default"] } : {}),
+    ...defaultOf(column["default"]),
   }));
   const uuid = String(row["uuid"]);
   const comment = row["comment"] === null ? null : String(row["comment"]);
@@ -69,24 +69,35 @@ export async function readDetail(
   };
 }
 
-async function columnIds(connection: Connection, tableId: unknown): Promise<ReadonlyMap<string, number>> {
-  const rows = await connection.rows(
-    `SELECT column_name AS name, column_id AS id FROM ${METADATA}.ducklake_column
+/** DuckLake says NULL in words where a column has no default. */
+export function defaultOf(text: unknown): Pick<Column, "default"> {
+  return typeof text === "string" && text.toUpperCase() !== "NULL" ? { default: text } : {};
+}
+
+async function columnIds(
+  connection: Connection,
+  metadata: Metadata,
+  tableId: string,
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await metadata.rows(
+    connection,
+    `SELECT column_name, column_id FROM ${METADATA}.ducklake_column
       WHERE table_id = $1 AND end_snapshot IS NULL AND parent_column IS NULL`,
-    [tableId as bigint],
+    [tableId],
   );
-  return new Map(rows.map((row) => [String(row["name"]), Number(row["id"])]));
+  return new Map(rows.map((row) => [String(row["column_name"]), Number(row["column_id"])]));
 }
 
 /** The name that the table of this uuid has now; undefined when it was dropped. */
-export async function findById(connection: Connection, uuid: string): Promise<Target | undefined> {
-  const [row] = await connection.rows(
-    `SELECT s.schema_name AS schema, t.table_name AS table FROM ${METADATA}.ducklake_table t
+export async function findById(connection: Connection, metadata: Metadata, uuid: string): Promise<Target | undefined> {
+  const [row] = await metadata.rows(
+    connection,
+    `SELECT s.schema_name, t.table_name FROM ${METADATA}.ducklake_table t
        JOIN ${METADATA}.ducklake_schema s USING (schema_id)
       WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL AND t.table_uuid::VARCHAR = $1`,
     [uuid],
   );
-  return row && { schema: String(row["schema"]), table: String(row["table"]) };
+  return row && { schema: String(row["schema_name"]), table: String(row["table_name"]) };
 }
 
 function folderOf(dataPath: string, row: Record<string, unknown>): string {

@@ -77,7 +77,7 @@ export class Tables {
   async follow(target: Target, id: string | undefined): Promise<TableDetail | undefined> {
     const named = await this.detail(target);
     if (id === undefined || named?.uuid === id) return named;
-    const renamed = await this.#use((connection) => findById(connection, id));
+    const renamed = await this.#use((connection) => findById(connection, this.#options.metadata, id));
     return (renamed && (await this.detail(renamed))) ?? named;
   }
 

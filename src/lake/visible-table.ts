@@ -3,6 +3,7 @@ import type { Target } from "../base/target.ts";
 import type { Connection } from "../duck/database.ts";
 import { LAKE } from "../duck/sql.ts";
 import { keyOfComment } from "./keys.ts";
+import { defaultOf } from "./table-detail.ts";
 
 /** The table as the connection's open transaction sees it, with what the transaction itself has made and not committed. */
 export async function describeVisible(connection: Connection, target: Target): Promise<TableShape | undefined> {
@@ -24,7 +25,7 @@ export async function describeVisible(connection: Connection, target: Target): P
       name: String(column["column_name"]),
       type: String(column["data_type"]),
       nullable: column["is_nullable"] === true,
-      ...(typeof column["column_default"] === "string" ? { default: column["column_default"] } : {}),
+      ...defaultOf(column["column_default"]),
     })),
     primaryKey: typeof comment === "string" ? (keyOfComment(comment) ?? []) : [],
   };
