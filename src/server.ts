@@ -8,6 +8,7 @@ import { type FailpointSpec, Failpoints } from "./base/failpoints.ts";
 import { Scope } from "./base/scope.ts";
 import { BufferStore } from "./buffer/store.ts";
 import type { Config } from "./config/config.ts";
+import type { SettingView } from "./config/describe.ts";
 import { hasAuthentication, hasTls, isLoopback } from "./config/security.ts";
 import { DataFolder } from "./duck/data-folder.ts";
 import { Database } from "./duck/database.ts";
@@ -24,7 +25,10 @@ import { collectBufferCounts, collectBuffers, collectDuckdb, collectPool, collec
 import type { Logger } from "./observe/log.ts";
 import type { Metrics } from "./observe/metrics.ts";
 import { flightObserver, flushObserver, ingestObserver } from "./observe/observers.ts";
+import type { Problems } from "./observe/problems.ts";
 import { RunningQueries } from "./observe/running-queries.ts";
+import { readStatus, type StatusSources } from "./observe/status.ts";
+import { Throughput } from "./observe/throughput.ts";
 import { targetOfText } from "./query/own-statement.ts";
 import { LakeBackend } from "./session/backend.ts";
 import { StatementReader } from "./session/guard.ts";
@@ -36,6 +40,9 @@ import { ARROW_VERSION, VERSION } from "./version.ts";
 export interface ServerDeps {
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** For the status page. */
+  readonly problems: Problems;
+  readonly settings: readonly SettingView[];
   readonly failpoints?: FailpointSpec;
 }
 
@@ -62,7 +69,7 @@ export async function openServer(config: Config, deps: ServerDeps): Promise<Eide
 
 async function compose(
   config: Config,
-  { log, metrics, failpoints = {} }: ServerDeps,
+  { log, metrics, problems, settings, failpoints = {} }: ServerDeps,
   scope: Scope,
 ): Promise<EiderServer> {
   const folder = scope.use(await DataFolder.open(config.dataDir));
@@ -163,6 +170,34 @@ async function compose(
   );
 
   let isDraining = false;
+  const notReady = () => (isDraining ? ["the server is shutting down"] : []);
+  const duckdbUses = async () => [
+    { instance: "lake" as const, ...(await lake.usage()) },
+    { instance: "buffers" as const, ...(await buffers.usage()) },
+  ];
+  const throughput = scope.use(new Throughput(metrics, Date.now));
+  throughput.start();
+  const statusSources: StatusSources = {
+    version: VERSION,
+    duckdbVersion: duckdb.library_version(),
+    startedMs: Date.now(),
+    notReady,
+    limits: {
+      rows: config.bufferMaxRows,
+      bytes: config.bufferMaxBytes,
+      ageMs: config.bufferMaxAgeSeconds * 1000,
+      diskBytes: config.bufferDiskLimitBytes,
+    },
+    poolMax: config.poolMax,
+    views: () => buffers.views(),
+    flusher,
+    queries,
+    poolCounts: () => reads.poolCounts,
+    throughput,
+    problems,
+    settings,
+    duckdbUses,
+  };
   const http = scope.use(
     await HttpServer.open({
       host: config.host,
@@ -179,7 +214,7 @@ async function compose(
             using connection = await lake.connect();
             await connection.run("SELECT 1");
           },
-          notReady: () => (isDraining ? ["the server is shutting down"] : []),
+          notReady,
           flush: async (table) => {
             if (table === undefined) await flusher.flushAll("command");
             else await flushTable({ lake, buffers, flusher }, targetOfText(table, names));
@@ -195,6 +230,7 @@ async function compose(
           timeoutSeconds: config.queryTimeoutSeconds,
           log,
         },
+        status: { status: () => readStatus(statusSources) },
       }),
     }),
   );
@@ -202,10 +238,7 @@ async function compose(
   collectQueries(metrics, { running: () => queries.count, waiting: () => reads.poolCounts.waiting });
   collectPool(metrics, () => reads.poolCounts);
   metrics.poolLimit.set(config.poolMax);
-  collectDuckdb(metrics, async () => [
-    { instance: "lake", ...(await lake.usage()) },
-    { instance: "buffers", ...(await buffers.usage()) },
-  ]);
+  collectDuckdb(metrics, duckdbUses);
   collectBufferCounts(metrics, () => ({ ...buffers.backPressure, quarantined: buffers.quarantined.length }));
   metrics.bufferDiskLimit.set(config.bufferDiskLimitBytes);
   metrics.buildInfo.set(

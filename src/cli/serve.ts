@@ -1,10 +1,11 @@
 import { isAbsolute, relative, sep } from "node:path";
-import { describeConfig } from "../config/describe.ts";
+import { describeConfig, settingViews } from "../config/describe.ts";
 import type { Flags } from "../config/flags.ts";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import { hasTls } from "../config/security.ts";
 import { createLog, type Logger } from "../observe/log.ts";
 import { createMetrics } from "../observe/metrics.ts";
+import { Problems } from "../observe/problems.ts";
 import { type EiderServer, openServer } from "../server.ts";
 import { growHeapFreely } from "./heap.ts";
 import { EXIT, type Shell } from "./shell.ts";
@@ -17,11 +18,18 @@ const CLOSE_LIMIT_MS = 10_000;
 export async function serve(flags: Flags, shell: Shell): Promise<number> {
   const loaded = loadConfig({ flags, env: shell.env, cwd: shell.cwd });
   growHeapFreely();
-  const log = createLog({ level: loaded.config.logLevel, isTerminal: shell.stderrIsTerminal });
+  const problems = new Problems();
+  const log = createLog({ level: loaded.config.logLevel, isTerminal: shell.stderrIsTerminal, problems });
   announce(loaded, shell, log);
   const stop = stopSignal(shell, log);
   try {
-    const deps = { log, metrics: createMetrics(), ...(shell.failpoints ? { failpoints: shell.failpoints } : {}) };
+    const deps = {
+      log,
+      metrics: createMetrics(),
+      problems,
+      settings: settingViews(loaded),
+      ...(shell.failpoints ? { failpoints: shell.failpoints } : {}),
+    };
     const server = await openServer(loaded.config, deps);
     try {
       if (!stop.isAsked()) shell.stdout(readyLine(loaded, server, shell.cwd));

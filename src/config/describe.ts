@@ -12,6 +12,27 @@ export function describeConfig({ config, sources }: LoadedConfig): Record<string
   );
 }
 
+/** A setting as people read it. */
+export interface SettingView {
+  readonly name: string;
+  readonly group: string;
+  /** Secrets masked. */
+  readonly value: string;
+  /** A flag, a variable, `file:line`, or `default`. */
+  readonly source: string;
+  readonly help: string;
+}
+
+export function settingViews({ config, sources }: LoadedConfig): SettingView[] {
+  return SETTING_KEYS.map((key) => ({
+    name: settingName(key),
+    group: SETTINGS[key].group,
+    value: maskSetting(String(config[key]), SETTINGS[key].secret),
+    source: sources[key],
+    help: SETTINGS[key].help,
+  }));
+}
+
 /** The README's table of settings, in Markdown. */
 export function settingsTable(): string {
   const lines: string[] = [];

@@ -73,6 +73,7 @@ export function collectQueries(metrics: Metrics, counts: QueryGauges): void {
 export interface PoolCounts {
   readonly busy: number;
   readonly idle: number;
+  readonly waiting: number;
   readonly opened: number;
   readonly waits: number;
   readonly waitedMs: number;

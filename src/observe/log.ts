@@ -1,6 +1,7 @@
 import { type DestinationStream, type Logger, pino, stdSerializers } from "pino";
 import { PinoPretty } from "pino-pretty";
 import { maskSecrets } from "../config/secrets.ts";
+import type { Problems } from "./problems.ts";
 
 export type { Logger } from "pino";
 
@@ -13,12 +14,14 @@ export interface LogOptions {
   readonly isTerminal: boolean;
   /** Where lines go; file descriptor 2 unless given. */
   readonly destination?: DestinationStream;
+  /** Gets what is logged as a warning or worse. */
+  readonly problems?: Problems;
 }
 
 const STDERR = 2;
 const SECRET_KEYS = ["password", "authorization", "token", "secret", "cookie"];
 
-export function createLog({ level, isTerminal, destination }: LogOptions): Logger {
+export function createLog({ level, isTerminal, destination, problems }: LogOptions): Logger {
   const sink = destination ?? pino.destination({ fd: STDERR, sync: true });
   return pino(
     {
@@ -30,7 +33,8 @@ export function createLog({ level, isTerminal, destination }: LogOptions): Logge
       serializers: { err: serializeError, error: serializeError },
       hooks: {
         // Drivers repeat connection strings in their messages.
-        logMethod(inputs, method) {
+        logMethod(inputs, method, levelNumber) {
+          problems?.add(inputs, levelNumber, Date.now());
           method.apply(
             this,
             inputs.map((input: unknown) => (typeof input === "string" ? maskSecrets(input) : input)) as typeof inputs,
