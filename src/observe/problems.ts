@@ -31,8 +31,8 @@ export class Problems {
     const name = LEVELS.find(([least]) => level >= least)?.[1];
     if (name === undefined) return;
     const [first] = inputs;
-    const message = inputs.find((input) => typeof input === "string") ?? "";
     const error = errorOf(first);
+    const message = inputs.find((input) => typeof input === "string") ?? error ?? "";
     this.#recent.push({ atMs, level: name, message: maskSecrets(message), error: error && maskSecrets(error) });
     if (this.#recent.length > RECENT_LIMIT) this.#recent.shift();
   }
