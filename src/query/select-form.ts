@@ -57,12 +57,19 @@ class Cutter {
     }
   }
 
-  /** Skips one bracketed list if it comes next. */
-  brackets(): boolean {
-    const token = this.#tokens[this.#at];
-    if (token?.kind !== "symbol" || token.text !== "(") return false;
-    this.#until(() => false, true);
-    return true;
+  /** Skips a list of names in brackets if it comes next; a query in brackets is none. */
+  names(): void {
+    let at = this.#at;
+    const isSymbol = (text: string) => this.#tokens[at]?.kind === "symbol" && this.#tokens[at]?.text === text;
+    if (!isSymbol("(")) return;
+    do {
+      const [name, after] = [this.#tokens[at + 1], this.#tokens[at + 2]];
+      if (name?.kind !== "word" && name?.kind !== "quoted") return;
+      // `(table t)` has no comma after its first word.
+      if (after?.kind !== "symbol") return;
+      at += 2;
+    } while (isSymbol(","));
+    if (isSymbol(")")) this.#at = at + 1;
   }
 
   /** The text up to one of the words, or to the end. */
@@ -71,12 +78,12 @@ class Cutter {
     this.#until((token, before) => {
       if (token.kind !== "word" || !words.includes(token.text)) return false;
       return !(token.text === "from" && before?.kind === "word" && before.text === "distinct");
-    }, false);
+    });
     const [first, last] = [this.#tokens[start], this.#tokens[this.#at - 1]];
     return first && last && start < this.#at ? this.#sql.slice(first.start, last.end) : "";
   }
 
-  #until(isEnd: (token: Token, before: Token | undefined) => boolean, stopsWhenClosed: boolean): void {
+  #until(isEnd: (token: Token, before: Token | undefined) => boolean): void {
     let depth = 0;
     for (; this.#at < this.#tokens.length; this.#at++) {
       const token = this.#tokens[this.#at] as Token;
@@ -85,10 +92,6 @@ class Cutter {
       const closes = token.kind === "symbol" ? CLOSING.has(token.text) : token.kind === "word" && token.text === "end";
       if (opens) depth++;
       if (closes) depth--;
-      if (stopsWhenClosed && depth === 0) {
-        this.#at++;
-        return;
-      }
     }
   }
 }
@@ -116,7 +119,7 @@ const insert: Former = (cutter, before) => {
   const target = cutter.name();
   if (!target) return undefined;
   if (cutter.take("as")) cutter.name();
-  cutter.brackets();
+  cutter.names();
   if (!cutter.take("by", "name")) cutter.take("by", "position");
   if (cutter.take("default", "values")) return cutter.isAtEnd ? { target, select: `${before} SELECT 1` } : undefined;
   const source = cutter.textUntil(RETURNING);
@@ -185,7 +188,7 @@ function matchClause(cutter: Cutter): string[] | undefined {
   if (!isInsert && !cutter.take("update")) return undefined;
   if (cutter.take("by", "name") || cutter.take("by", "position")) return expressions;
   if (isInsert) {
-    cutter.brackets();
+    cutter.names();
     cutter.take("values");
   } else cutter.take("set");
   return [...expressions, cutter.textUntil("when", RETURNING)].filter(Boolean);

@@ -29,8 +29,26 @@ function refused(what: string): EiderError {
   return new EiderError("forbidden", `${what} is not allowed on a server with authentication`);
 }
 
+const NUMBER = /^(0x[0-9a-f_]+|0b[01_]+|(\d[\d_]*)?\.?\d[\d_]*\.?(e\d+|e)?)$/i;
+
+/**
+ * What DuckDB could take for something else than we do: text that ends at a NUL, names in escapes (`U&"…"`), words that
+ * begin in a number (`1FROM`).
+ */
+function requireClearText({ sql, tokens }: Piece): void {
+  const isUnclear = tokens.some((token, i) => {
+    if (token.kind === "number") return !NUMBER.test(token.text);
+    if (token.kind === "symbol") return token.text < " " || token.text === "\u007f" || "'\"".includes(token.text);
+    return (
+      token.text === "u" && tokens[i + 1]?.text === "&" && ["string", "quoted"].includes(tokens[i + 2]?.kind ?? "")
+    );
+  });
+  if (isUnclear || sql.includes("\0")) throw refused("text that can be read in two ways");
+}
+
 /** What the statement does, whatever tables there are. Throws `forbidden` for what nobody may do, DuckDB's error for what is no SQL. */
 export async function statementUses(piece: Piece, parser: Parser): Promise<Use[]> {
+  requireClearText(piece);
   const [first] = piece.tokens;
   const word = first?.kind === "word" ? first.text : first?.text === "(" ? "select" : "";
   const reader = READERS.get(word);
@@ -95,10 +113,14 @@ const VALUE_WORDS: ReadonlySet<string> = new Set("values null true false default
  * `INSERT INTO t (…) VALUES (1, 'a'), …`: literals read nothing, and there may be a great many. A name in front of a
  * string or of brackets would be a type or a function.
  */
-function isListOfValues({ tokens }: Piece): boolean {
-  const values = tokens.findIndex((token) => token.kind === "word" && token.text === "values");
-  if (tokens[0]?.text !== "insert" || values < 0) return false;
-  return tokens.slice(values).every(({ kind, text }) => {
+function isListOfValues({ sql, tokens }: Piece): boolean {
+  const cursor = new TokenCursor(tokens);
+  if (!cursor.words("insert", "into") || !cursor.qualifiedName(sql)) return false;
+  cursor.nameList(sql);
+  const { offset } = cursor;
+  if (!cursor.words("values")) return false;
+  return tokens.every(({ kind, text, start }) => {
+    if (start <= offset) return true;
     if (kind === "word") return VALUE_WORDS.has(text);
     if (kind === "symbol") return "(),-+".includes(text);
     return kind === "string" || kind === "number" || kind === "parameter";
@@ -203,8 +225,9 @@ const set: Reader = async (piece, cursor, parser) => {
   const value = literal ?? cursor.name(piece.sql);
   requireEnd(cursor);
   if (name === "schema" && value !== undefined) {
-    const schema = new TokenCursor(tokenize(value)).qualifiedName(value);
-    if (schema) return [{ kind: "schema", role: "read", name: schema }];
+    const names = new TokenCursor(tokenize(value));
+    const schema = names.qualifiedName(value);
+    if (schema && names.isAtEnd) return [{ kind: "schema", role: "read", name: schema }];
   }
   if (OWN_SETTINGS.has(name) && value !== undefined) return [];
   throw refused(`SET ${name}`);

@@ -20,7 +20,8 @@ const RULES: ReadonlyArray<{
   readonly kind: TokenKind | undefined;
   readonly text?: (match: RegExpExecArray) => string;
 }> = [
-  { pattern: /\s+|--[^\n]*/y, kind: undefined },
+  // DuckDB takes more characters for spaces than JavaScript does.
+  { pattern: /[\s\u200b-\u200d\u2060]+|--[^\n\r]*/y, kind: undefined },
   { pattern: /\/\*/y, kind: undefined },
   { pattern: /[eE]'((?:[^'\\]|\\[\s\S]|'')*)'/y, kind: "string", text: (m) => unescapeString(m[1] ?? "") },
   { pattern: /'((?:[^']|'')*)'/y, kind: "string", text: (m) => (m[1] ?? "").replaceAll("''", "'") },
@@ -71,6 +72,22 @@ export function tokenize(sql: string): Token[] {
     }
   }
   return tokens;
+}
+
+/**
+ * The text with nothing but spaces and line ends between its tokens, each where it was. What DuckDB gets then holds no
+ * comment whose end it could see elsewhere.
+ */
+export function withoutComments(sql: string): string {
+  let text = "";
+  for (const token of tokenize(sql)) {
+    text += blank(sql.slice(text.length, token.start)) + sql.slice(token.start, token.end);
+  }
+  return text;
+}
+
+function blank(gap: string): string {
+  return gap.replace(/[^\n]/g, " ");
 }
 
 /** One statement of a script: its text without the semicolon, and its tokens, whose offsets count within that text. */

@@ -4,6 +4,7 @@ import { LAKE, STATE_SCHEMA } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import { knownFunctions } from "../query/function-rules.ts";
 import { type NameDefaults, recognize } from "../query/own-statement.ts";
+import { selectForm } from "../query/select-form.ts";
 import { statementUses, type Use } from "../query/statement-uses.ts";
 import type { Piece } from "../query/tokens.ts";
 
@@ -56,7 +57,7 @@ export class StatementReader {
     using connection = await this.#scratch.connect();
     const uses = await statementUses(piece, { connection, knownFunctions: this.#known });
     // Where the two disagree on where a statement ends, what was looked at is not what would run. PIVOT makes two.
-    const isPivot = piece.tokens[0]?.text.startsWith("pivot") || piece.tokens[0]?.text === "with";
+    const isPivot = selectForm(piece)?.target.length === 0;
     if (!isPivot && (await connection.parse(piece.sql)) !== 1) {
       throw new EiderError("forbidden", "the statement cannot be told apart from the one after it");
     }

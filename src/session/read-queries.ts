@@ -5,7 +5,7 @@ import { EiderError } from "../errors.ts";
 import { ConnectionPool, type PoolCounts } from "../query/connection-pool.ts";
 import { requireRead } from "../query/read-only.ts";
 import { RESULT_BODIES, type ResultFormat } from "../query/result-bodies.ts";
-import { splitStatements, tokenize } from "../query/tokens.ts";
+import { splitStatements, tokenize, withoutComments } from "../query/tokens.ts";
 import { guardOf } from "./backend.ts";
 import { type Consistency, ReadBarrier } from "./read-barrier.ts";
 import type { SessionServices } from "./services.ts";
@@ -81,9 +81,9 @@ export class ReadQueries implements AsyncDisposable {
     }
   }
 
-  async *#read(query: ReadQuery, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *#read(asked: ReadQuery, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const startedMs = performance.now();
-    await this.#checkRoles(query);
+    const query = await this.#checkRoles(asked);
     await using lease = await this.#pool.lease(signal);
     const { connection } = lease;
     using _ = interruptOn(signal, connection);
@@ -103,12 +103,14 @@ export class ReadQueries implements AsyncDisposable {
     });
   }
 
-  /** Throws `forbidden`. Names without a schema are looked for in the target schema: a query can change nothing of that. */
-  async #checkRoles({ sql, principal }: ReadQuery): Promise<void> {
-    const guard = guardOf(this.#services, principal);
-    if (!guard) return;
+  /** Resolves to what is to run: the text that was looked at. Throws `forbidden`. Names without a schema are looked for in the target schema: a query can change nothing of that. */
+  async #checkRoles(query: ReadQuery): Promise<ReadQuery> {
+    const guard = guardOf(this.#services, query.principal);
+    if (!guard) return query;
+    const sql = withoutComments(query.sql);
     const { targetSchema } = this.#services.names;
     for (const piece of splitStatements(sql)) await guard.checkStatement(piece, async () => targetSchema);
+    return { ...query, sql };
   }
 
   async #waitForTables({ sql, consistency }: ReadQuery, connection: Connection, signal: AbortSignal): Promise<void> {

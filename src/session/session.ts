@@ -22,7 +22,7 @@ import { PathPut } from "../ingest/path-put.ts";
 import { answerMetadata } from "../query/metadata.ts";
 import { recognize, targetOf } from "../query/own-statement.ts";
 import { SqlSession } from "../query/sql-session.ts";
-import { type Piece, splitStatements, type Token } from "../query/tokens.ts";
+import { type Piece, splitStatements, type Token, withoutComments } from "../query/tokens.ts";
 import type { SessionContext } from "./context.ts";
 import { EngineStatement } from "./engine-statement.ts";
 import type { Guard } from "./guard.ts";
@@ -95,7 +95,7 @@ export class ClientSession implements Session, SessionContext {
   }
 
   async prepare(text: string, options: ExecuteOptions): Promise<Prepared> {
-    const pieces = splitStatements(text);
+    const pieces = splitStatements(this.#guard ? withoutComments(text) : text);
     const [only] = pieces;
     if (!only) throw new EiderError("sql_invalid", "the SQL text has no statement");
     if (pieces.length === 1) return this.#prepareOne(only, options);

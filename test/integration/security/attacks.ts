@@ -248,7 +248,39 @@ export const ATTACKS: readonly Attack[] = [
     by: ["reader", "everywhere"],
   },
   { what: "a second statement", sql: "SELECT 1; INSERT INTO open VALUES (1)", by: ["reader", "everywhere"] },
-  // Tricks with where text begins and ends.
+  // Tricks with where text begins and ends, and with what is taken for a list of values or of columns.
+  {
+    what: "VALUES in a subquery",
+    sql: "INSERT INTO open SELECT a FROM vault.gold WHERE a IN (VALUES (1))",
+    by: STRANGERS,
+  },
+  { what: "a query where columns are named", sql: "INSERT INTO open (SELECT a FROM vault.gold)", by: STRANGERS },
+  { what: "a table where columns are named", sql: "INSERT INTO open (TABLE vault.gold)", by: STRANGERS },
+  {
+    what: "a comment that ends at \\r",
+    sql: "INSERT INTO open VALUES (1) --\r, ((SELECT a FROM vault.gold))\n, (2)",
+    by: STRANGERS,
+    says: "anything",
+  },
+  {
+    what: "the same in UPDATE",
+    sql: "UPDATE open SET a = 1 --\r, a = (SELECT a FROM vault.gold)\n WHERE true",
+    by: ["reader"],
+  },
+  {
+    what: "a NUL",
+    sql: "MERGE INTO open USING vault.gold g ON open.a = g.a WHEN MATCHED THEN UPDATE SET a = 1 \0",
+    by: STRANGERS,
+  },
+  { what: "a NUL in a string", sql: "SELECT '\0', (SELECT a FROM vault.gold)", by: ALL },
+  { what: "a name in escapes", sql: 'CREATE TABLE U&"\\005feider".x (a INT)', by: ALL },
+  { what: "a word that begins in a number", sql: "UPDATE open SET a = 1FROM vault.gold g", by: STRANGERS },
+  {
+    what: "spaces that are none in JavaScript",
+    sql: "DELETE FROM open\u200bUSING\u200bvault.gold\u200bg WHERE g.a = open.a",
+    by: STRANGERS,
+  },
+  { what: "two schemas in one setting", sql: "SET schema = 'main,vault'", by: ALL },
   { what: "a statement behind a comment", sql: "/* /* */ */ COPY (SELECT 1) TO '{outside}.csv'", by: ALL },
   { what: "a function behind a comment", sql: "SELECT * FROM read_text /* x */ ('{outside}')", by: ALL },
   { what: "a quote inside dollar quotes", sql: "SELECT $q$'$q$; COPY (SELECT $q$'$q$) TO '{outside}.csv'", by: ALL },
