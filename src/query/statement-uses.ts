@@ -50,7 +50,8 @@ function requireClearText({ sql, tokens }: Piece): void {
 export async function statementUses(piece: Piece, parser: Parser): Promise<Use[]> {
   requireClearText(piece);
   const [first] = piece.tokens;
-  const word = first?.kind === "word" ? first.text : first?.text === "(" ? "select" : "";
+  if (!first) throw new EiderError("sql_invalid", "the SQL text has no statement");
+  const word = first.kind === "word" ? first.text : first.text === "(" ? "select" : "";
   const reader = READERS.get(word);
   if (!reader) {
     if (!REFUSED.has(word)) await parser.connection.parse(piece.sql);
