@@ -1,12 +1,12 @@
 import { availableParallelism, homedir } from "node:os";
 import { isAbsolute, resolve } from "node:path";
+import { MASK, maskSecrets } from "../base/secrets.ts";
 import { EiderError } from "../errors.ts";
 import type { Config } from "./config.ts";
 import { readSettingsFile } from "./file.ts";
 import type { Flags } from "./flags.ts";
 import type { Surroundings } from "./kinds.ts";
 import { nearest } from "./nearest.ts";
-import { MASK, maskSecrets } from "./secrets.ts";
 import { securityProblems } from "./security.ts";
 import {
   environmentName,

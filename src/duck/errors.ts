@@ -1,3 +1,4 @@
+import { maskSecrets } from "../base/secrets.ts";
 import { EiderError, type ErrorCode, messageOf } from "../errors.ts";
 
 /**
@@ -61,7 +62,8 @@ const STACK_TRACE = /\n+Stack Trace:[\s\S]*$/;
 /** Turns whatever DuckDB threw into an EiderError with DuckDB's text; an EiderError passes unchanged. */
 export function fromDuckError(error: unknown): EiderError {
   if (error instanceof EiderError) return error;
-  const text = messageOf(error).replace(STACK_TRACE, "");
+  // Drivers of catalogs and stores repeat the connection string, password and all, and clients are told the text.
+  const text = maskSecrets(messageOf(error).replace(STACK_TRACE, ""));
   const row = ROWS.find(([pattern]) => pattern.test(text));
   return new EiderError(row ? row[1] : "internal", text, { cause: error });
 }

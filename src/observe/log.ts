@@ -1,6 +1,6 @@
 import { type DestinationStream, type Logger, pino, stdSerializers } from "pino";
 import { PinoPretty } from "pino-pretty";
-import { maskSecrets } from "../config/secrets.ts";
+import { maskSecrets } from "../base/secrets.ts";
 import type { Problems } from "./problems.ts";
 
 export type { Logger } from "pino";
@@ -28,7 +28,7 @@ export function createLog({ level, isTerminal, destination, problems }: LogOptio
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
+      formatters: { level: (label) => ({ level: label }), log: maskFields },
       redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: "***" },
       serializers: { err: serializeError, error: serializeError },
       hooks: {
@@ -44,6 +44,15 @@ export function createLog({ level, isTerminal, destination, problems }: LogOptio
     },
     isTerminal ? PinoPretty({ destination: sink, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l" }) : sink,
   );
+}
+
+/** Texts of users and of drivers are logged as fields, too. */
+function maskFields(fields: Record<string, unknown>): Record<string, unknown> {
+  const masked: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    masked[name] = typeof value === "string" ? maskSecrets(value) : value;
+  }
+  return masked;
 }
 
 function serializeError(error: unknown): unknown {

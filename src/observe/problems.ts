@@ -1,4 +1,4 @@
-import { maskSecrets } from "../config/secrets.ts";
+import { maskSecrets } from "../base/secrets.ts";
 import { messageOf } from "../errors.ts";
 
 export interface Problem {

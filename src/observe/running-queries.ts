@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { holds, type Principal } from "../access/principal.ts";
-import { maskSecrets } from "../config/secrets.ts";
+import { maskSecrets } from "../base/secrets.ts";
 import { type Metrics, observeMs } from "./metrics.ts";
 
 /** A statement that runs, as whoever runs it tells of it. */

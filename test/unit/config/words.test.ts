@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { maskSecrets } from "../../../src/base/secrets.ts";
 import { editDistance, nearest } from "../../../src/config/nearest.ts";
-import { maskSecrets } from "../../../src/config/secrets.ts";
 
 describe("nearest", () => {
   test("counts inserts, deletes, replacements and swaps as one edit each", () => {

@@ -6,11 +6,14 @@ const PAIR =
   /\b(\w*(?:password|passwd|pwd|secret|token|key_id|access_key)\w*)(\s*=\s*|\s+(?='))('(?:[^'\\]|\\.|'')*'|"[^"]*"|[^\s;&,)"']+)/gi;
 const URL_PASSWORD = /(:\/\/[^\s:/@]*:)[^\s/]+@/g;
 
+/** Tokens that this server gave, JWTs, and what else stands behind `Bearer`. */
+const TOKENS = /\b(eider-(?:token|session)-|bearer\s+|(?=eyJ[\w-]+\.))[\w.~+/=-]{8,}/gi;
+
 export const MASK = "***";
 
 /** `text` with every password, secret and token value replaced by `***`. */
 export function maskSecrets(text: string): string {
-  return text.replace(URL_PASSWORD, `$1${MASK}@`).replace(PAIR, `$1$2${MASK}`);
+  return text.replace(URL_PASSWORD, `$1${MASK}@`).replace(PAIR, `$1$2${MASK}`).replace(TOKENS, `$1${MASK}`);
 }
 
 /** A setting's value as it may be shown. */
