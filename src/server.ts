@@ -23,7 +23,7 @@ import { flushTable } from "./ingest/flush-table.ts";
 import { Lake } from "./lake/lake.ts";
 import { collectBufferCounts, collectBuffers, collectDuckdb, collectPool, collectQueries } from "./observe/collect.ts";
 import type { Logger } from "./observe/log.ts";
-import type { Metrics } from "./observe/metrics.ts";
+import { collectWith, type Metrics } from "./observe/metrics.ts";
 import { flightObserver, flushObserver, ingestObserver } from "./observe/observers.ts";
 import type { Problems } from "./observe/problems.ts";
 import { RunningQueries } from "./observe/running-queries.ts";
@@ -240,6 +240,7 @@ async function compose(
   metrics.poolLimit.set(config.poolMax);
   collectDuckdb(metrics, duckdbUses);
   collectBufferCounts(metrics, () => ({ ...buffers.backPressure, quarantined: buffers.quarantined.length }));
+  collectWith(metrics.guardRestoredFiles, () => metrics.guardRestoredFiles.set(lake.restoredFiles));
   metrics.bufferDiskLimit.set(config.bufferDiskLimitBytes);
   metrics.buildInfo.set(
     { version: VERSION, duckdb_version: duckdb.library_version(), node_version: process.version },

@@ -9,7 +9,8 @@ import { SETTING_KEYS, settingName } from "../config/settings.ts";
 import { Database } from "../duck/database.ts";
 import { Extensions } from "../duck/extensions.ts";
 import { EiderError, messageOf } from "../errors.ts";
-import { parseCatalog, parseDataPath } from "../lake/catalogs.ts";
+import { parseCatalog } from "../lake/catalogs.ts";
+import { parseDataPath } from "../lake/stores.ts";
 import type { Shell } from "./shell.ts";
 import { threadPoolProblem } from "./thread-pool.ts";
 

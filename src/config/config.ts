@@ -11,6 +11,16 @@ export interface Config {
   /** Empty: none, or in `catalog`. */
   readonly catalogPassword: string;
   readonly dataPath: string;
+  readonly storeEndpoint: string;
+  readonly storeRegion: string;
+  readonly storeUrlStyle: string;
+  readonly storeUseSsl: boolean;
+  readonly storeKeyId: string;
+  readonly storeSecret: string;
+  readonly storeSessionToken: string;
+  readonly storeAccount: string;
+  readonly storeConnection: string;
+  readonly guardStore: boolean;
   readonly queueSchema: string;
   readonly targetSchema: string;
   readonly bufferMaxRows: number;

@@ -35,7 +35,7 @@ export interface Setting<T> {
   readonly secret?: "inside" | "whole";
 }
 
-export const GROUPS = ["Server", "Lake", "Buffers", "Flush", "Queries", "Limits", "Security"] as const;
+export const GROUPS = ["Server", "Lake", "Object store", "Buffers", "Flush", "Queries", "Limits", "Security"] as const;
 export type Group = (typeof GROUPS)[number];
 
 /** DuckDB's version; extension files fit exactly one. A test compares it with the engine's own word. */
@@ -131,6 +131,69 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     kind: sizeText,
     default: "1GB",
     help: "size of the DuckDB-file catalog's write-ahead log that starts a checkpoint",
+  },
+  storeEndpoint: {
+    group: "Object store",
+    kind: text,
+    default: "",
+    help: "host:port of an S3 that is not Amazon's",
+  },
+  storeRegion: {
+    group: "Object store",
+    kind: text,
+    default: "",
+    help: "region of the bucket",
+  },
+  storeUrlStyle: {
+    group: "Object store",
+    kind: choice("", "vhost", "path"),
+    default: "",
+    help: "vhost (bucket.host) or path (host/bucket), which most S3s but Amazon's want",
+  },
+  storeUseSsl: {
+    group: "Object store",
+    kind: flag,
+    default: true,
+    help: "TLS to the store",
+  },
+  storeKeyId: {
+    group: "Object store",
+    kind: text,
+    default: "",
+    help: "access key; without it DuckDB's stored secrets are used, then the environment, profiles and the machine's role",
+  },
+  storeSecret: {
+    group: "Object store",
+    kind: text,
+    default: "",
+    help: "secret of the access key",
+    secret: "whole",
+  },
+  storeSessionToken: {
+    group: "Object store",
+    kind: text,
+    default: "",
+    help: "session token of temporary credentials",
+    secret: "whole",
+  },
+  storeAccount: {
+    group: "Object store",
+    kind: text,
+    default: "",
+    help: "Azure's storage account, or R2's account id",
+  },
+  storeConnection: {
+    group: "Object store",
+    kind: text,
+    default: "",
+    help: "Azure's connection string",
+    secret: "whole",
+  },
+  guardStore: {
+    group: "Object store",
+    kind: flag,
+    default: true,
+    help: "keep a copy of new files on this machine until their COMMIT is known; off only where the bucket keeps versions or nobody can delete",
   },
   bufferDir: {
     group: "Buffers",

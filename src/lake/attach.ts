@@ -1,7 +1,8 @@
 import type { Connection } from "../duck/database.ts";
 import { LAKE, quoteIdentifier, quoteLiteral } from "../duck/sql.ts";
 import { EiderError, messageOf } from "../errors.ts";
-import type { Catalog, DataPath } from "./catalogs.ts";
+import type { Catalog } from "./catalogs.ts";
+import type { DataPath } from "./stores.ts";
 
 const CATALOG_SECRET = "eider_catalog";
 

@@ -3,7 +3,7 @@ import { EiderError } from "../errors.ts";
 import { withoutPassword } from "./connection-text.ts";
 
 /**
- * THE table of catalogs and of object stores: one row each. Nothing else knows their names
+ * THE table of catalogs: one row each. Nothing else knows their names
  * (https://ducklake.select/docs/stable/duckdb/usage/choosing_a_catalog_database).
  */
 export interface CatalogRow {
@@ -127,29 +127,4 @@ export function parseCatalog(setting: string, password = ""): Catalog {
   const { text, password: own } = withoutPassword(location.startsWith("//") ? setting : location);
   const attachUri = `ducklake:${row.attachPrefix}${text}`;
   return { row, path: undefined, attachUri, password: password === "" ? own : password };
-}
-
-/** Object stores by the data path's scheme: the extensions that read and write them. */
-const STORES: ReadonlyArray<{ readonly scheme: RegExp; readonly extensions: readonly string[] }> = [
-  { scheme: /^(s3|s3a|s3n):\/\//i, extensions: ["httpfs", "aws"] },
-  { scheme: /^(gs|gcs|r2):\/\//i, extensions: ["httpfs"] },
-  { scheme: /^(az|azure|abfss):\/\//i, extensions: ["azure"] },
-];
-
-export interface DataPath {
-  /** With a slash at its end; absolute when local. */
-  readonly location: string;
-  readonly isLocal: boolean;
-  readonly extensions: readonly string[];
-}
-
-/** Reads the `data_path` setting. Throws `config_invalid` for a URL of a store that is not in the table. */
-export function parseDataPath(setting: string): DataPath {
-  const withSlash = (text: string) => (text.endsWith("/") ? text : `${text}/`);
-  const store = STORES.find((row) => row.scheme.test(setting));
-  if (store) return { location: withSlash(setting), isLocal: false, extensions: store.extensions };
-  if (/^[a-z][a-z0-9+]*:\/\//i.test(setting)) {
-    throw new EiderError("config_invalid", `data_path "${setting}" must be a folder, s3://…, gs://… or az://…`);
-  }
-  return { location: withSlash(resolve(setting)), isLocal: true, extensions: [] };
 }

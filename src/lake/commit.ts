@@ -27,7 +27,7 @@ export interface CommitServices {
   readonly tables: Tables;
   readonly watermarks: Watermarks;
   readonly fences: Fences;
-  readonly guards: Guards | undefined;
+  readonly guards: Guards;
   readonly settlement: Settlement;
   /** See `Lake.holdDefinitions`. */
   readonly holdDefinitions: () => Promise<() => void>;
@@ -145,7 +145,7 @@ export class FlushRun {
       if (live.length > 0) {
         await this.#describeCommit(live);
         failpoints.hit("commit.before_guard");
-        entry = await this.#timed("guard", async () => guards?.protect(folders, before, live.map(markOf)));
+        entry = await this.#timed("guard", () => guards.protect(folders, before, live.map(markOf)));
         failpoints.hit("commit.after_guard");
       }
       failpoints.hit("commit.before_commit");
@@ -184,8 +184,8 @@ export class FlushRun {
     }
     // State rows become files too once someone has flushed the lake's inlined data.
     const state = await Promise.all(stateTables.map((table) => tables.detail({ schema: STATE_SCHEMA, table })));
-    const folders = [...details, ...state].flatMap((detail) => detail?.folder ?? []);
-    const before = guards ? await guards.list(folders) : new Set<string>();
+    const folders = [...details, ...state].flatMap((detail) => (detail ? [detail.folder] : []));
+    const before = await guards.list(folders);
     return { folders, before, uuids: new Set(details.flatMap((detail) => detail?.uuid ?? [])) };
   }
 
@@ -233,6 +233,7 @@ export class FlushRun {
 
   async #commit(live: readonly AttachedPart[], entry: GuardEntry | undefined): Promise<void> {
     const { failpoints, settlement, log } = this.#services;
+    let isAnswered = true;
     try {
       await this.#timed("commit", () => this.#connection.run("COMMIT"));
       failpoints.hit("commit.after_commit");
@@ -243,12 +244,13 @@ export class FlushRun {
         await settlement.discard(entry);
         throw new EiderError("write_conflict", messageOf(error), { cause: error });
       }
+      isAnswered = false;
       if (verdict === "in_doubt") await this.#resolveDoubt(live, entry, fromDuckError(error));
       else
         log.warn({ error: messageOf(error) }, "the flush is committed, but the catalog's checkpoint after it failed");
     }
     try {
-      await this.#timed("harden", () => settlement.harden(this.#connection, entry));
+      await this.#timed("harden", () => settlement.harden(this.#connection, entry, isAnswered));
     } catch (error) {
       settlement.keep(entry);
       throw error;

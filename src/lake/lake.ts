@@ -10,29 +10,35 @@ import { isFatal } from "../duck/errors.ts";
 import { LAKE, qualifiedName, quoteIdentifier, quoteLiteral } from "../duck/sql.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import { attachLake, isEncrypted } from "./attach.ts";
-import { type Catalog, type CatalogRow, type DataPath, parseCatalog, parseDataPath } from "./catalogs.ts";
+import { type Catalog, type CatalogRow, parseCatalog } from "./catalogs.ts";
 import { type CommitServices, FlushRun } from "./commit.ts";
 import type { CreateOptions } from "./ddl.ts";
 import { Fences } from "./fence.ts";
 import { Guards } from "./guard.ts";
 import { type LakeInfo, readInfo } from "./info.ts";
+import type { LakeFiles } from "./lake-files.ts";
+import { LocalFiles } from "./local-files.ts";
 import { METADATA, Metadata } from "./metadata.ts";
+import { ObjectFiles } from "./object-files.ts";
 import { Settlement } from "./settlement.ts";
 import { createState } from "./state.ts";
+import { createStoreSecret, type DataPath, parseDataPath, type StoreSettings } from "./stores.ts";
 import { Tables } from "./tables.ts";
 import { retryConflicts, Turn } from "./turn.ts";
 import type { CommitResult, FlushPart, LoadExtension, Log } from "./types.ts";
 import { Watermarks } from "./watermark.ts";
 
-export interface LakeOptions {
+export interface LakeOptions extends StoreSettings {
   readonly catalog: string;
   /** Of the catalog's user; Quack's token. Empty: none, or in `catalog`. */
   readonly catalogPassword: string;
   readonly dataPath: string;
+  /** Keep a copy of an object store's new files until their COMMIT is known. */
+  readonly guardStore: boolean;
   readonly targetSchema: string;
   /** Tells this data folder's watermarks from those of others on the same lake; must never change. */
   readonly writerId: string;
-  /** Folder for the guards' hard links, best on the data path's filesystem. */
+  /** Folder for the guards' copies: hard links when it is on the data path's filesystem. */
   readonly guardDir: string;
   /** Memory limit of the lake instance; 0: DuckDB's own default. */
   readonly queryMemoryMb: number;
@@ -103,7 +109,7 @@ export class Lake implements AsyncDisposable {
     this.#tables = new Tables({
       metadata: this.#metadata,
       connect: () => this.#database.connect(),
-      localDataPath: dataPath.isLocal ? dataPath.location : undefined,
+      dataPath: dataPath.location,
       isShared: this.capabilities.multiProcess,
       turn: this.#turn,
       holdDefinitions: () => this.holdDefinitions(),
@@ -140,6 +146,7 @@ export class Lake implements AsyncDisposable {
     await connection.run(
       `SET GLOBAL ducklake_max_retry_count = ${CATALOG_RETRIES}; SET GLOBAL ducklake_retry_wait_ms = ${CATALOG_RETRY_WAIT_MS}`,
     );
+    await createStoreSecret(connection, this.#dataPath, this.#options);
     if (path !== undefined) this.#database.claimFile(path, LAKE);
     await attachLake(connection, this.#catalog, this.#dataPath);
     // DuckDB's own means of encryption only read.
@@ -153,7 +160,8 @@ export class Lake implements AsyncDisposable {
   async #lockDown(connection: Connection, folders: readonly string[]): Promise<void> {
     const { path } = this.#catalog;
     const list = (paths: readonly string[]) => `[${paths.map(quoteLiteral).join(", ")}]`;
-    const directories = [this.#dataPath.location, this.#options.tempDirectory, ...folders].map(withSlash);
+    const { tempDirectory, guardDir } = this.#options;
+    const directories = [this.#dataPath.location, tempDirectory, guardDir, ...folders].map(withSlash);
     // The catalog's neighbours are the write-ahead log and its forms during a checkpoint.
     const files = path === undefined ? [] : ["", ".wal", ".wal.checkpoint", ".wal.recovery"].map((end) => path + end);
     await connection.run(
@@ -166,14 +174,14 @@ export class Lake implements AsyncDisposable {
   }
 
   async #prepare(): Promise<void> {
-    const { failpoints, log, writerId, guardDir } = this.#options;
+    const { failpoints, log, writerId } = this.#options;
     using connection = await this.#database.connect();
     await retryConflicts(() => createState(connection, this.#watermarks.table));
     await retryConflicts(() =>
       connection.run(`CREATE SCHEMA IF NOT EXISTS ${qualifiedName(LAKE, this.#options.targetSchema)}`),
     );
     await this.#fences.load(connection, this.#metadata);
-    const guards = this.#dataPath.isLocal ? await Guards.open(this.#dataPath.location, guardDir, log) : undefined;
+    const guards = await Guards.open(await this.#files(), log);
     const settlement = new Settlement({
       metadata: this.#metadata,
       guards,
@@ -197,6 +205,18 @@ export class Lake implements AsyncDisposable {
       failpoints,
       log,
     };
+  }
+
+  async #files(): Promise<LakeFiles> {
+    const { guardDir, guardStore } = this.#options;
+    const { isLocal, location } = this.#dataPath;
+    if (isLocal) return await LocalFiles.open(location, guardDir);
+    return await ObjectFiles.open({
+      location,
+      guardDir,
+      copies: guardStore,
+      connect: () => this.#database.connect(),
+    });
   }
 
   /** The instance, for attaching files to it. Another one after a fatal error: do not keep it. */
@@ -327,6 +347,11 @@ export class Lake implements AsyncDisposable {
       "SELECT sum(memory_usage_bytes)::DOUBLE AS memory, sum(temporary_storage_bytes)::DOUBLE AS temp FROM duckdb_memory()",
     );
     return { memoryBytes: Number(row?.["memory"] ?? 0), tempBytes: Number(row?.["temp"] ?? 0) };
+  }
+
+  /** Files put back after COMMITs whose answer was lost, since the lake was opened. */
+  get restoredFiles(): number {
+    return this.#commits?.guards.restored ?? 0;
   }
 
   async info(): Promise<LakeInfo> {

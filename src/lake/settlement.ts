@@ -12,8 +12,7 @@ const LATE_COMMIT_LIMIT_MS = 24 * 3_600_000;
 
 export interface SettlementOptions {
   readonly metadata: Metadata;
-  /** Undefined on an object store: there is nothing to restore or to fsync. */
-  readonly guards: Guards | undefined;
+  readonly guards: Guards;
   /** A COMMIT whose answer was lost may take effect later, when the catalog's database is another process. */
   readonly commitsMayComeLate: boolean;
   /** The catalog's file; its folder entry is made durable with the data. */
@@ -45,7 +44,6 @@ export class Settlement {
   /** Takes over the guards that an earlier process left. */
   async recover(connection: Connection, marks: ReadonlyMap<string, number>): Promise<void> {
     const { guards, log } = this.#options;
-    if (!guards) return;
     this.#pending.push(...(await guards.leftovers()));
     const isKept = await this.settle(connection, marks);
     if (isKept)
@@ -75,18 +73,19 @@ export class Settlement {
   async discard(entry: GuardEntry | undefined): Promise<void> {
     if (!entry) return;
     this.#forget(entry);
-    await this.#options.guards?.drop(entry);
+    await this.#options.guards.drop(entry);
   }
 
   /**
    * After COMMIT: every file that the catalog refers to exists and is durable, then the guard is dropped. Only then may
    * the segments be removed. A file that the catalog does not know is another transaction's or superseded.
+   * `isAnswered`: COMMIT said that it took effect.
    */
-  async harden(connection: Connection, entry: GuardEntry | undefined): Promise<void> {
+  async harden(connection: Connection, entry: GuardEntry | undefined, isAnswered = false): Promise<void> {
     const { guards, failpoints, catalogPath } = this.#options;
     failpoints.hit("harden.before");
-    if (guards && entry) {
-      const missing = await guards.missing(entry);
+    if (entry) {
+      const missing = isAnswered && guards.trustsAnswers ? [] : await guards.missing(entry);
       if (missing.length > 0) await guards.restore(entry, await this.#referenced(connection, missing));
       await guards.syncFolders(entry);
     }

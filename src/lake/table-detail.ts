@@ -1,4 +1,4 @@
-import { isAbsolute, join } from "node:path";
+import { isAbsolute } from "node:path";
 import type { Column, TableShape } from "../base/table.ts";
 import type { Target } from "../base/target.ts";
 import type { Connection } from "../duck/database.ts";
@@ -13,8 +13,8 @@ export interface TableDetail {
   readonly shape: TableShape;
   readonly uuid: string;
   readonly comment: string | null;
-  /** Folder of its files, below the data path unless the catalog says otherwise; undefined on an object store. */
-  readonly folder: string | undefined;
+  /** Folder of its files, with a slash at its end; below the data path unless the catalog says otherwise. */
+  readonly folder: string;
 }
 
 const IDENTITY = `
@@ -34,7 +34,7 @@ const IDENTITY = `
 export async function readDetail(
   connection: Connection,
   metadata: Metadata,
-  dataPath: string | undefined,
+  dataPath: string,
   target: Target,
   withKey = true,
 ): Promise<TableDetail | undefined> {
@@ -65,7 +65,7 @@ export async function readDetail(
     },
     uuid,
     comment,
-    folder: dataPath === undefined ? undefined : folderOf(dataPath, row),
+    folder: folderOf(dataPath, row),
   };
 }
 
@@ -101,8 +101,12 @@ export async function findById(connection: Connection, metadata: Metadata, uuid:
 }
 
 function folderOf(dataPath: string, row: Record<string, unknown>): string {
-  const under = (base: string, path: unknown, isRelative: unknown) =>
-    isRelative === true || !isAbsolute(String(path)) ? join(base, String(path ?? "")) : String(path);
+  const under = (base: string, path: unknown, isRelative: unknown) => {
+    const text = path === null ? "" : String(path);
+    const isAbsolutePath = isAbsolute(text) || /^[a-z0-9]+:\/\//i.test(text);
+    const full = isRelative === true || !isAbsolutePath ? base + text : text;
+    return full.endsWith("/") ? full : `${full}/`;
+  };
   return under(under(dataPath, row["schema_path"], row["schema_relative"]), row["path"], row["relative"]);
 }
 

@@ -17,8 +17,8 @@ import type { Log } from "./types.ts";
 export interface TablesOptions {
   readonly metadata: Metadata;
   readonly connect: () => Promise<Connection>;
-  /** Undefined on an object store. */
-  readonly localDataPath: string | undefined;
+  /** With a slash at its end. */
+  readonly dataPath: string;
   /** Other processes may change the lake's schema: then its version is asked for before a description is trusted. */
   readonly isShared: boolean;
   readonly turn: Turn;
@@ -84,7 +84,7 @@ export class Tables {
   async #read(target: Target): Promise<TableDetail | undefined> {
     try {
       return await this.#use((connection) =>
-        readDetail(connection, this.#options.metadata, this.#options.localDataPath, target),
+        readDetail(connection, this.#options.metadata, this.#options.dataPath, target),
       );
     } catch (error) {
       if (error instanceof EiderError && error.code === "table_not_found") return undefined;
@@ -167,7 +167,7 @@ export class Tables {
     if (columns.length === 0) throw new EiderError("request_invalid", "a primary key needs at least one column");
     await this.#define((connection) =>
       this.#options.turn.run(async () => {
-        const detail = await readDetail(connection, this.#options.metadata, this.#options.localDataPath, target, false);
+        const detail = await readDetail(connection, this.#options.metadata, this.#options.dataPath, target, false);
         if (!detail) throw new EiderError("table_not_found", `table ${targetName(target)} does not exist`);
         refuseRowid(detail.shape.target, detail.shape.columns);
         const primaryKey = keyColumns(detail.shape, columns);

@@ -95,6 +95,12 @@ function declareFlush(r: Registry) {
       "COMMITs whose answer was lost and that the watermark settled.",
       [],
     ),
+    guardRestoredFiles: gauge(
+      r,
+      "eider_guard_restored_files",
+      "Committed files that DuckLake had deleted and the guard has put back, since the start.",
+      [],
+    ),
     /** outcome: released (had been committed), replayed. */
     recoveredSegments: counter(r, "eider_recovered_segments_total", "Segments found at start.", ["outcome"]),
     quarantinedSegments: counter(r, "eider_quarantined_segments_total", "Damaged segments that were put aside.", []),

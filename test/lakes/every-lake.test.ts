@@ -1,25 +1,45 @@
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Scope } from "../../src/base/scope.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { CATALOG_ROWS } from "./catalog-rows.ts";
+import { CATALOG_ROWS, type CatalogTestRow } from "./catalog-rows.ts";
 import { LakeRun } from "./lake-run.ts";
+import { STORE_ROWS, type StoreTestRow } from "./store-rows.ts";
+
+/** Every catalog on the first store; every other store on a catalog that one process has, or on one that many have. */
+const PAIRS: ReadonlyArray<{ readonly catalog: CatalogTestRow; readonly store: StoreTestRow }> = [
+  ...CATALOG_ROWS.map((catalog) => ({ catalog, store: STORE_ROWS[0] })),
+  ...STORE_ROWS.slice(1).map((store, i) => ({ catalog: CATALOG_ROWS[i % 2], store })),
+].flatMap(({ catalog, store }) => (catalog && store ? [{ catalog, store }] : []));
+
+async function makeRun({ catalog, store }: (typeof PAIRS)[number], scope: Scope) {
+  const folder = scope.use(tempDir("place"));
+  const use = <T extends AsyncDisposable>(resource: T) => scope.use(resource);
+  const { settings, attach } = await catalog.make(folder.path, use);
+  const files = await store.make(folder.path, use);
+  const run = new LakeRun({
+    settings: { ...settings, ...files.settings },
+    ...(files.env ? { env: files.env } : {}),
+    attach: {
+      ...attach,
+      extensions: [...new Set([...attach.extensions, ...files.attach.extensions])],
+      setup: [...attach.setup, ...files.attach.setup],
+      dataPath: files.attach.dataPath,
+    },
+  });
+  const secrets = [settings.catalogPassword, files.settings.storeSecret].flatMap((secret) => secret ?? []);
+  return { run: scope.use(run), secrets };
+}
 
 /** The same for each: what is acknowledged is in the lake once, whatever happens, and DuckDB reads it. */
-describe.each(CATALOG_ROWS)("$name", ({ make, missing }) => {
-  test.skipIf(missing !== undefined)(
-    `all ways in, over kills and restarts${missing ? ` (${missing})` : ""}`,
-    async () => {
+describe.each(PAIRS.map((pair) => ({ name: `${pair.catalog.name}, ${pair.store.name}`, pair })))(
+  "$name",
+  ({ pair }) => {
+    const { missing } = pair.catalog;
+    const why = missing === undefined ? "" : ` (${missing})`;
+
+    test.skipIf(why !== "")(`all ways in, over kills and restarts${why}`, async () => {
       await using scope = new Scope();
-      const folder = scope.use(tempDir("place"));
-      const catalog = await make(folder.path, (resource) => scope.use(resource));
-      const dataPath = join(folder.path, "files/");
-      const run = scope.use(
-        new LakeRun({
-          settings: { ...catalog.settings, dataPath },
-          attach: { ...catalog.attach, dataPath },
-        }),
-      );
+      const { run, secrets } = await makeRun(pair, scope);
 
       await run.live(async (eider) => {
         await run.write(eider);
@@ -29,8 +49,11 @@ describe.each(CATALOG_ROWS)("$name", ({ make, missing }) => {
         expect(await run.check(eider)).toEqual([]);
         await run.direct(eider);
         expect(await run.check(eider)).toEqual([]);
-        const secrets = JSON.stringify(await run.sql(eider, "SELECT path FROM duckdb_databases()"));
-        expect(secrets).not.toContain(catalog.settings.catalogPassword || "password=");
+        const shown = await run.sql(
+          eider,
+          "SELECT path FROM duckdb_databases() UNION ALL SELECT secret_string FROM duckdb_secrets()",
+        );
+        for (const secret of secrets) expect(JSON.stringify(shown)).not.toContain(secret);
       });
       await run.dies({ "commit.before_commit": { action: "kill" } }, async (eider) => {
         await run.write(eider);
@@ -47,6 +70,6 @@ describe.each(CATALOG_ROWS)("$name", ({ make, missing }) => {
       const verdict = await run.judge();
       expect(verdict.problems, run.logs).toEqual([]);
       expect(verdict.snapshots).toBeGreaterThan(5);
-    },
-  );
-});
+    });
+  },
+);

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Scope } from "../../src/base/scope.ts";
 import { CommitProxy } from "../support/commit-proxy.ts";
@@ -6,45 +5,60 @@ import { postgresPrograms, startPostgres } from "../support/postgres-server.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { postgresPlace } from "./catalog-rows.ts";
 import { LakeRun } from "./lake-run.ts";
+import { STORE_ROWS, type StoreTestRow } from "./store-rows.ts";
 
 const missing = postgresPrograms() ? "" : " (PostgreSQL is not installed)";
 
-async function doubtfulLake(scope: Scope) {
+async function doubtfulLake(scope: Scope, store: StoreTestRow | undefined) {
   const folder = scope.use(tempDir("in-doubt"));
   const server = scope.use(await startPostgres());
   server.createDatabase("lake");
   const proxy = scope.use(await CommitProxy.open(server.port));
-  const dataPath = join(folder.path, "files/");
   const { settings, attach } = postgresPlace(server, "lake", proxy.port);
-  const run = scope.use(new LakeRun({ settings: { ...settings, dataPath }, attach: { ...attach, dataPath } }));
-  return { proxy, run };
+  const files = await store?.make(folder.path, (resource) => scope.use(resource));
+  if (!files) throw new Error("there is no such store");
+  const run = new LakeRun({
+    settings: { ...settings, ...files.settings },
+    attach: {
+      ...attach,
+      extensions: [...attach.extensions, ...files.attach.extensions],
+      setup: [...attach.setup, ...files.attach.setup],
+      dataPath: files.attach.dataPath,
+    },
+  });
+  return { proxy, run: scope.use(run) };
 }
 
-test.skipIf(missing !== "")(`COMMITs whose answer is lost, with and without effect${missing}`, async () => {
-  await using scope = new Scope();
-  const { proxy, run } = await doubtfulLake(scope);
-  await run.live(async (eider) => {
-    await run.write(eider);
-    expect(await run.flush(eider)).toBeNull();
-    for (const cut of ["before", "after", "after", "before"] as const) {
+test.skipIf(missing !== "").each(STORE_ROWS.slice(0, 2).map((store) => ({ name: store.name, store })))(
+  `$name: COMMITs whose answer is lost, with and without effect${missing}`,
+  async ({ store }) => {
+    await using scope = new Scope();
+    const { proxy, run } = await doubtfulLake(scope, store);
+    await run.live(async (eider) => {
       await run.write(eider);
-      proxy.cutNext(cut);
-      const before = proxy.cuts;
-      expect(await run.flush(eider), cut).toBeNull();
-      expect(proxy.cuts).toBe(before + 1);
-      expect(await run.check(eider), cut).toEqual([]);
-    }
-    const metrics = await (await fetch(`${eider.httpUrl}/metrics`)).text();
-    expect(metrics).toMatch(/^eider_commits_in_doubt_total 4$/m);
-  });
-  expect((await run.judge()).problems, run.logs).toEqual([]);
-});
+      expect(await run.flush(eider)).toBeNull();
+      for (const cut of ["before", "after", "after", "before"] as const) {
+        await run.write(eider);
+        proxy.cutNext(cut);
+        const before = proxy.cuts;
+        expect(await run.flush(eider), cut).toBeNull();
+        expect(proxy.cuts).toBe(before + 1);
+        expect(await run.check(eider), cut).toEqual([]);
+      }
+      const metrics = await (await fetch(`${eider.httpUrl}/metrics`)).text();
+      expect(metrics).toMatch(/^eider_commits_in_doubt_total 4$/m);
+      // Two COMMITs took effect, each with at least a data file.
+      expect(Number(/^eider_guard_restored_files (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThanOrEqual(2);
+    });
+    expect((await run.judge()).problems, run.logs).toEqual([]);
+  },
+);
 
 test.skipIf(missing !== "")(
   `a COMMIT in doubt while the catalog stays away, and over a restart${missing}`,
   async () => {
     await using scope = new Scope();
-    const { proxy, run } = await doubtfulLake(scope);
+    const { proxy, run } = await doubtfulLake(scope, STORE_ROWS[0]);
     await run.live(async (eider) => {
       await run.write(eider);
       expect(await run.flush(eider)).toBeNull();

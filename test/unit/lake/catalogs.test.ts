@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { catalog as catalogKind } from "../../../src/config/kinds.ts";
-import { CATALOGS, parseCatalog, parseDataPath } from "../../../src/lake/catalogs.ts";
+import { CATALOGS, parseCatalog } from "../../../src/lake/catalogs.ts";
 import { withoutPassword } from "../../../src/lake/connection-text.ts";
+import { parseDataPath } from "../../../src/lake/stores.ts";
 
 describe("the catalog setting", () => {
   it.each([

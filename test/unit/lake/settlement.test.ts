@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Failpoints } from "../../../src/base/failpoints.ts";
 import { Guards } from "../../../src/lake/guard.ts";
 import type { Lake } from "../../../src/lake/lake.ts";
+import { LocalFiles } from "../../../src/lake/local-files.ts";
 import { Metadata } from "../../../src/lake/metadata.ts";
 import { Settlement } from "../../../src/lake/settlement.ts";
 import { column, LakeFixture, query, silent, target } from "./lake-fixture.ts";
@@ -28,7 +29,7 @@ describe("guards that an earlier process left", () => {
     await cp(kept, fixture.guardDir, { recursive: true });
     const names = await readdir(fixture.dataPath, { recursive: true });
     for (const name of names) if (name.endsWith(".parquet")) await rm(join(fixture.dataPath, name));
-    guards = await Guards.open(fixture.dataPath, fixture.guardDir, silent);
+    guards = await Guards.open(await LocalFiles.open(fixture.dataPath, fixture.guardDir), silent);
   });
 
   afterEach(async () => {
