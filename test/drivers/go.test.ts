@@ -20,7 +20,7 @@ const namesIn = (...files: readonly string[]) =>
   );
 
 const SUITES = namesIn("validation_test.go");
-const OURS = namesIn("adbc_test.go", "types_test.go", "sql_test.go");
+const OURS = namesIn("adbc_test.go", "flight_test.go", "types_test.go", "sql_test.go");
 
 /** 1.12.0 cannot run the suites' ingests (see validation_test.go), 1.11.0 can. */
 const DRIVERS = [

@@ -3,20 +3,16 @@ package drivers
 import (
 	"context"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/apache/arrow-adbc/go/adbc"
 	"github.com/apache/arrow-adbc/go/adbc/driver/flightsql"
-	"github.com/apache/arrow-adbc/go/adbc/validation"
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/flight"
 	sqlclient "github.com/apache/arrow-go/v18/arrow/flight/flightsql"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -68,6 +64,33 @@ func TestTemporaryIngest(t *testing.T) {
 	require.NoError(t, ingest(statement, "passing", adbc.OptionValueIngestModeCreate, rowsOf(t, idSchema, `[{"id":1}]`)))
 	requireRows(t, connection, "SELECT id FROM passing", `[{"id":1}]`)
 	_, _, err := statementOf(t, open(t, nil), "SELECT id FROM passing").ExecuteQuery(background)
+	requireStatus(t, err, adbc.StatusNotFound)
+}
+
+// A client that goes away in the middle of an ingest leaves nothing.
+func TestIngestCancelled(t *testing.T) {
+	connection := open(t, nil)
+	update(t, connection, "DROP TABLE IF EXISTS half")
+	ctx, cancel := context.WithCancel(background)
+	defer cancel()
+	rows := rowsOf(t, idSchema, `[{"id":1}]`)
+	reader := array.ReaderFromIter(idSchema, func(yield func(arrow.RecordBatch, error) bool) {
+		for sent := 0; ; sent++ {
+			rows.Retain()
+			if !yield(rows, nil) {
+				return
+			}
+			if sent == 100 {
+				cancel()
+			}
+		}
+	})
+	statement := newStatement(t, connection)
+	require.NoError(t, statement.SetOption(adbc.OptionKeyIngestTargetTable, "half"))
+	require.NoError(t, statement.BindStream(background, reader))
+	_, err := statement.ExecuteUpdate(ctx)
+	requireStatus(t, err, adbc.StatusCancelled)
+	_, _, err = statementOf(t, connection, "SELECT * FROM half").ExecuteQuery(background)
 	requireStatus(t, err, adbc.StatusNotFound)
 }
 
@@ -233,7 +256,7 @@ func TestManyParameterSets(t *testing.T) {
 
 func TestDescriptions(t *testing.T) {
 	connection := open(t, nil)
-	update(t, connection, "CREATE OR REPLACE TABLE described (id BIGINT, name VARCHAR, price DECIMAL(10, 2), PRIMARY KEY (id, name))")
+	update(t, connection, "CREATE OR REPLACE TABLE described (id BIGINT, name VARCHAR, price DECIMAL(10, 2))")
 	update(t, connection, "COMMENT ON COLUMN described.price IS 'in euros'")
 	described, err := connection.GetTableSchema(background, nil, nil, "described")
 	require.NoError(t, err)
@@ -247,18 +270,6 @@ func TestDescriptions(t *testing.T) {
 	require.Equal(t, "10 true", number(price.Precision()))
 	require.Equal(t, "2 true", number(price.Scale()))
 	require.Equal(t, "in euros true", text(price.Remarks()))
-
-	// The driver does not ask for keys.
-	client := flightClient(t)
-	schema := "main"
-	info, err := client.GetPrimaryKeys(background, sqlclient.TableRef{DBSchema: &schema, Table: "described"})
-	require.NoError(t, err)
-	keys, err := client.DoGet(background, info.Endpoint[0].Ticket)
-	require.NoError(t, err)
-	defer keys.Release()
-	found := jsonOf(t, keys)
-	require.Contains(t, found, `"column_name":"id","db_schema_name":"main","key_name":null,"key_sequence":1`)
-	require.Contains(t, found, `"column_name":"name","db_schema_name":"main","key_name":null,"key_sequence":2`)
 }
 
 // A connection is its own session, however the driver proves who it is.
@@ -343,30 +354,4 @@ func TestDeadline(t *testing.T) {
 	require.False(t, reader.Next())
 	requireStatus(t, reader.Err(), adbc.StatusTimeout)
 	requireRows(t, connection, "SELECT 1::BIGINT AS id", `[{"id":1}]`)
-}
-
-// How far a statement is, while PollFlightInfo waits for it; the driver hides it until the statement has ended.
-func TestPollProgress(t *testing.T) {
-	client := flightClient(t)
-	_, err := client.ExecuteUpdate(background, "CREATE TEMP TABLE million AS SELECT i FROM range(1000000) r(i)")
-	require.NoError(t, err)
-	poll, err := client.ExecutePoll(background, "CREATE TEMP TABLE endless AS SELECT sum(a.i * b.i) FROM million a, million b", nil)
-	require.NoError(t, err)
-	require.NotNil(t, poll.FlightDescriptor)
-	require.NotNil(t, poll.Progress)
-	require.GreaterOrEqual(t, *poll.Progress, 0.0)
-	require.Less(t, *poll.Progress, 1.0)
-	result, err := client.CancelFlightInfo(background, &flight.CancelFlightInfoRequest{Info: poll.Info})
-	require.NoError(t, err)
-	require.Equal(t, flight.CancelStatusCancelled, result.Status)
-}
-
-// flightClient is arrow-go's, which says all that the protocol can.
-func flightClient(t *testing.T) *sqlclient.Client {
-	t.Helper()
-	address := strings.TrimPrefix(setting("EIDER_URI"), "grpc://")
-	client, err := sqlclient.NewClient(address, nil, nil, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	require.NoError(t, err)
-	t.Cleanup(func() { validation.CheckedClose(t, client) })
-	return client
 }
