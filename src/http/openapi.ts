@@ -9,6 +9,7 @@ const METHODS = { GET: "get", POST: "post", DELETE: "delete" } as const;
 export function openApiDocument(routes: readonly Route[]): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const route of routes) {
+    if (route.isHidden) continue;
     const path = route.path.replace(/:(\w+)/g, "{$1}");
     paths[path] = { ...paths[path], [METHODS[route.method]]: operation(route) };
   }
@@ -16,7 +17,10 @@ export function openApiDocument(routes: readonly Route[]): object {
     openapi: "3.1.1",
     info: { title: "Eider", version: VERSION, description: "Queries and operation of an Eider server over HTTP." },
     paths,
-    components: { schemas: { Error: schemaOf(ErrorAnswer, "output") } },
+    components: {
+      schemas: { Error: schemaOf(ErrorAnswer, "output") },
+      securitySchemes: { basic: { type: "http", scheme: "basic" }, bearer: { type: "http", scheme: "bearer" } },
+    },
   };
 }
 
@@ -51,6 +55,8 @@ function operation({ path, summary, description, access, body, headers = {}, ans
     summary,
     ...(description === undefined ? {} : { description }),
     "x-access": access,
+    // The empty one stands for servers without authentication, and for client certificates.
+    security: access === "open" ? [] : [{ basic: [] }, { bearer: [] }, {}],
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body ? { requestBody: requestBody(body) } : {}),
     responses: {

@@ -47,6 +47,7 @@ function fileRoute(path: string, file: string): Route {
     path,
     access: "open",
     summary: path === "/" ? "Status page" : "Part of the status page",
+    isHidden: path !== "/",
     answers: [{ status: 200, description: "the file", content: { [type]: undefined } }],
     handle(request, reply) {
       // Asked for anew each time, so that an upgrade of the server is one of the page.

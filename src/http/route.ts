@@ -21,6 +21,8 @@ export interface Route {
   readonly access: Access;
   readonly summary: string;
   readonly description?: string;
+  /** Left out of `/openapi.json`. */
+  readonly isHidden?: boolean;
   readonly body?: z.ZodType;
   /** Headers of the request that the route reads, by name, with what they do. */
   readonly headers?: Readonly<Record<string, string>>;

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Status } from "../../src/observe/status.ts";
 import { runPython } from "../support/python.ts";
 import { type RunningEider, startEider } from "../support/start-eider.ts";
 
@@ -240,6 +241,33 @@ describe("ending a query", () => {
     expect(await answer).toMatchObject({ status: 499, body: { error: { code: "cancelled" } } });
     const again = await fetch(`${eider.httpUrl}/query/mine`, { method: "DELETE" });
     expect(again.status).toBe(404);
+  });
+
+  test("of Flight, by the id that the status has", async () => {
+    const answer = runPython<string>(
+      `
+import json, sys
+import adbc_driver_flightsql.dbapi as flight_sql
+uri, sql = json.load(sys.stdin)
+with flight_sql.connect(uri, autocommit=True) as connection:
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(sql)
+            cursor.fetchall()
+            print(json.dumps("it ended"))
+        except Exception as error:
+            print(json.dumps(str(error)))`,
+      [eider.flightUri, ENDLESS],
+    );
+    const running = async () => {
+      const { queries } = (await (await fetch(`${eider.httpUrl}/status.json`)).json()) as Status;
+      return queries.running.find(({ via }) => via === "flight")?.id;
+    };
+    await expect.poll(running, { timeout: 60_000 }).toBeDefined();
+    const { status } = await fetch(`${eider.httpUrl}/query/${await running()}`, { method: "DELETE" });
+    expect(status).toBe(200);
+    expect(await answer).toMatch(/cancel/i);
+    await expect.poll(running, { timeout: 60_000 }).toBeUndefined();
   });
 
   test("by closing the connection, before and after the first rows", async () => {

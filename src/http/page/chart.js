@@ -4,7 +4,12 @@ import uPlot from "./uplot.js";
 
 /**
  * @typedef {{ label: string, color: string, kind?: "line" | "bars" | "points" }} Series `color`: a CSS variable's name
- * @typedef {{ series: Series[], isTime: boolean, xLabels?: string[] }} ChartOptions
+ * @typedef {object} ChartOptions
+ * @property {Series[]} series
+ * @property {boolean} isTime
+ * @property {string} [xName]
+ * @property {string[]} [xLabels] names of the places 0, 1, … of x
+ * @property {number} [xPad] room beyond the first and the last x, for bars
  */
 
 const HEIGHT_PX = 200;
@@ -60,7 +65,7 @@ export class Chart {
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /** @param {ChartOptions} options @param {{ width: number, height: number }} size @returns {uPlot.Options} */
-function plotOptions({ series, isTime, xLabels }, size) {
+function plotOptions({ series, isTime, xLabels, xName = "x", xPad = 0 }, size) {
   const font = "12px system-ui, sans-serif";
   const axis = {
     stroke: color("--soft"),
@@ -76,7 +81,10 @@ function plotOptions({ series, isTime, xLabels }, size) {
     padding: [12, 28, 0, 0],
     legend: { markers: { fill: (_, i) => color(series[i - 1]?.color ?? "--soft") } },
     cursor: { drag: { x: true, y: false }, points: { size: 7 } },
-    scales: { x: { time: isTime }, y: { range: { min: { soft: 0, mode: 1 }, max: { pad: 0.1, soft: 1, mode: 2 } } } },
+    scales: {
+      x: { time: isTime, range: (_, min, max) => [min - xPad, max + xPad] },
+      y: { range: { min: { soft: 0, mode: 1 }, max: { pad: 0.1, soft: 1, mode: 2 } } },
+    },
     axes: [
       {
         ...axis,
@@ -90,7 +98,7 @@ function plotOptions({ series, isTime, xLabels }, size) {
     ],
     series: [
       {
-        label: isTime ? "time" : "x",
+        label: isTime ? "time" : xName,
         ...(isTime ? { value: timeValue } : {}),
         ...(xLabels ? { value: (/** @type {uPlot} */ _, /** @type {number} */ at) => nameAt(at) } : {}),
       },

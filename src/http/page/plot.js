@@ -69,6 +69,12 @@ function toTime(value) {
   return Number.isNaN(ms) ? null : ms / 1000;
 }
 
+/** Half of what one bar may take. @param {number[]} places in order */
+function barRoom(places) {
+  const gaps = places.slice(1).map((at, i) => at - (places[i] ?? at));
+  return Math.min(...gaps.filter((gap) => gap > 0), Number.MAX_SAFE_INTEGER) / 2;
+}
+
 function draw() {
   const { columns, rows, kinds } = result;
   const x = Number(xSelect.value);
@@ -82,14 +88,17 @@ function draw() {
     return at === null || value === null ? [] : [[at, value]];
   });
   points.sort(([a], [b]) => a - b);
+  const places = points.map(([at]) => at);
   const kind = KINDS.find(([name]) => name === kindSelect.value)?.[0] ?? "line";
   chart.show(
     {
       isTime: xKind === "time",
       series: [{ label: columns[y] ?? "", color: "--accent", kind }],
+      xName: columns[x] ?? "",
+      ...(kind === "bars" ? { xPad: barRoom(places) } : {}),
       ...(xKind === "name" ? { xLabels: named.map((row) => String(row[x] ?? "NULL")) } : {}),
     },
-    [points.map(([at]) => at), points.map(([, value]) => value)],
+    [places, points.map(([, value]) => value)],
     "Nothing to plot.",
   );
 }
