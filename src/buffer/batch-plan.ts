@@ -21,7 +21,11 @@ export interface CastPlan {
 
 const CAST_OP_COLUMN = "_eider_cast_op";
 
-const plansByLayout = new WeakMap<RowLayout, WeakMap<Schema, BatchPlan>>();
+/** What a column gets that the batches do not have: NULL, or its default, as an INSERT without it gives it. */
+export type Missing = "null" | "default";
+
+type Plans = Record<Missing, WeakMap<Schema, BatchPlan>>;
+const plansByLayout = new WeakMap<RowLayout, Plans>();
 
 /** How the columns of a stream's batches become a segment's rows; made once per schema message and layout. */
 export class BatchPlan {
@@ -30,11 +34,18 @@ export class BatchPlan {
   readonly #sourcesByOp: ReadonlyArray<readonly ColumnSource[]>;
   /** Index in the batch per column of the layout; undefined: the batch has no such column. */
   readonly #indexes: ReadonlyArray<number | undefined>;
+  readonly #missing: Missing;
 
-  private constructor(layout: RowLayout, columns: readonly Column[], indexes: ReadonlyArray<number | undefined>) {
+  private constructor(
+    layout: RowLayout,
+    columns: readonly Column[],
+    indexes: ReadonlyArray<number | undefined>,
+    missing: Missing,
+  ) {
     this.layout = layout;
     this.#indexes = indexes;
-    this.cast = castPlan(layout, columns, indexes);
+    this.#missing = missing;
+    this.cast = castPlan(layout, columns, indexes, missing);
     const sources: ColumnSource[] = this.cast
       ? columns.map((_, index) => ({ kind: "column", index }))
       : indexes.map((index) => (index === undefined ? { kind: "null" } : { kind: "column", index }));
@@ -43,15 +54,15 @@ export class BatchPlan {
   }
 
   /** Throws schema_mismatch, naming the column, when a column is unknown, twice there, or of a type that does not fit. */
-  static match(schema: Schema, layout: RowLayout): BatchPlan {
-    const bySchema = plansByLayout.get(layout) ?? new WeakMap<Schema, BatchPlan>();
-    plansByLayout.set(layout, bySchema);
-    const plan = bySchema.get(schema) ?? BatchPlan.matchColumns(columnsOf(schema), layout);
-    bySchema.set(schema, plan);
+  static match(schema: Schema, layout: RowLayout, missing: Missing): BatchPlan {
+    const plans: Plans = plansByLayout.get(layout) ?? { null: new WeakMap(), default: new WeakMap() };
+    plansByLayout.set(layout, plans);
+    const plan = plans[missing].get(schema) ?? BatchPlan.matchColumns(columnsOf(schema), layout, missing);
+    plans[missing].set(schema, plan);
     return plan;
   }
 
-  static matchColumns(columns: readonly Column[], layout: RowLayout): BatchPlan {
+  static matchColumns(columns: readonly Column[], layout: RowLayout, missing: Missing = "null"): BatchPlan {
     const positions = new Map(layout.columns.map((column, index) => [column.name.toLowerCase(), index]));
     const indexes: Array<number | undefined> = layout.columns.map(() => undefined);
     const table = targetName(layout.target);
@@ -76,7 +87,7 @@ export class BatchPlan {
       }
       indexes[position] = index;
     }
-    return new BatchPlan(layout, columns, indexes);
+    return new BatchPlan(layout, columns, indexes, missing);
   }
 
   get defaultOp(): Op {
@@ -103,6 +114,7 @@ export class BatchPlan {
       const isKey = this.layout.isKey(column);
       if (!isKey && (column.nullable || op === "delete")) continue;
       const index = this.#indexes[position];
+      if (index === undefined && this.#missing === "default" && column.default !== undefined) continue;
       const view = index === undefined ? undefined : batch.columns[index];
       if (view !== undefined && nullCountOf(view) === 0) continue;
       const what = isKey ? "is part of the primary key" : "is NOT NULL";
@@ -119,18 +131,21 @@ function castPlan(
   layout: RowLayout,
   columns: readonly Column[],
   indexes: ReadonlyArray<number | undefined>,
+  missing: Missing,
 ): CastPlan | undefined {
   const isSame = indexes.every((index, position) => {
     const from = index === undefined ? undefined : columns[index];
     const to = layout.columns[position];
-    return from === undefined || to === undefined || isAssignable(from.type, to.type) === "same";
+    if (from === undefined) return missing === "null" || to?.default === undefined;
+    return to === undefined || isAssignable(from.type, to.type) === "same";
   });
   if (isSame) return undefined;
   const definition = columns.map((column) => `${quoteIdentifier(column.name)} ${column.type}`);
   const values = layout.columns.map((column, position) => {
     const index = indexes[position];
     const from = index === undefined ? undefined : columns[index];
-    return from === undefined ? "NULL" : `CAST(${quoteIdentifier(from.name)} AS ${column.type})`;
+    if (from !== undefined) return `CAST(${quoteIdentifier(from.name)} AS ${column.type})`;
+    return missing === "default" && column.default !== undefined ? `CAST(${column.default} AS ${column.type})` : "NULL";
   });
   if (layout.opColumn !== undefined) {
     definition.push(`${quoteIdentifier(CAST_OP_COLUMN)} UTINYINT`);

@@ -102,7 +102,7 @@ export class BufferHost {
     },
     // At once: its first batch is right behind it.
     openStream: async ({ stream, target, schema }) => {
-      this.#streams.set(stream, { target, schema: new StreamSchema(schema) });
+      this.#streams.set(stream, { target, schema: new StreamSchema(schema, "null") });
       return undefined;
     },
     // Not async: batches of a stream must be decoded and queued in the order of their messages.
@@ -133,7 +133,7 @@ export class BufferHost {
     },
     publishWhole: async ({ target, schema, messages, options }) => {
       const buffer = await this.#ensured(target);
-      const stream = new StreamSchema(schema);
+      const stream = new StreamSchema(schema, "default");
       const batches = messages.map((message) => stream.decode(message)).filter((batch) => batch !== undefined);
       return buffer.append(new PendingUnit(batches, options, (layout) => stream.planFor(layout)));
     },

@@ -40,7 +40,7 @@ export class RowLayout {
     this.opColumn = shape.primaryKey.length > 0 ? opColumnOf(shape.columns) : undefined;
     this.#identity = JSON.stringify([
       shape.id,
-      shape.columns.map((column) => [column.name, column.type, column.nullable, column.id]),
+      shape.columns.map((column) => [column.name, column.type, column.nullable, column.id, column.default]),
       shape.primaryKey,
     ]);
   }

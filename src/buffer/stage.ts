@@ -36,7 +36,7 @@ export class Stage {
 
   constructor(target: Target | undefined, shape: TableShape | undefined, schema: Uint8Array, settings: StageSettings) {
     this.target = target;
-    this.#stream = new StreamSchema(schema);
+    this.#stream = new StreamSchema(schema, "default");
     this.#settings = settings;
     const own = { target: target ?? NO_TARGET, columns: columnsOf(this.#stream.schema), primaryKey: [] };
     this.#plan = this.#stream.planFor(new RowLayout(shape ?? own));

@@ -294,5 +294,5 @@ export class BufferStore implements Buffers, AsyncDisposable {
 /** Refuses a stream at its schema message, before any row comes. Throws schema_mismatch, naming the column. */
 function checkFits(schema: Uint8Array, layout: RowLayout | undefined): void {
   const decoded = decodeSchema(schema);
-  if (layout) BatchPlan.match(decoded, layout);
+  if (layout) BatchPlan.match(decoded, layout, "null");
 }

@@ -1,7 +1,7 @@
 import type { Schema } from "apache-arrow";
 import { BatchDecoder, type RecordBatchView } from "../arrow/decode.ts";
 import { decodeSchema } from "../arrow/schema.ts";
-import { BatchPlan } from "./batch-plan.ts";
+import { BatchPlan, type Missing } from "./batch-plan.ts";
 import type { RowLayout } from "./row-layout.ts";
 import type { ArrowMessage } from "./types.ts";
 
@@ -9,8 +9,10 @@ import type { ArrowMessage } from "./types.ts";
 export class StreamSchema {
   readonly schema: Schema;
   readonly #decoder: BatchDecoder;
+  readonly #missing: Missing;
 
-  constructor(message: Uint8Array) {
+  constructor(message: Uint8Array, missing: Missing) {
+    this.#missing = missing;
     this.schema = decodeSchema(message);
     this.#decoder = new BatchDecoder(this.schema);
   }
@@ -21,6 +23,6 @@ export class StreamSchema {
   }
 
   planFor(layout: RowLayout): BatchPlan {
-    return BatchPlan.match(this.schema, layout);
+    return BatchPlan.match(this.schema, layout, this.#missing);
   }
 }

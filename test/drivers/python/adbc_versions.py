@@ -323,6 +323,26 @@ def case_ingest(server):
         assert rows(cursor, "SELECT * FROM ingested") == [("x", 1)]
 
 
+def case_columns_that_are_not_ingested_get_their_default(server):
+    with autocommit(server) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE OR REPLACE TABLE defaulted (id BIGINT, note VARCHAR NOT NULL DEFAULT 'it''s', made TIMESTAMP DEFAULT now())")
+        cursor.execute("INSERT INTO duckling_queue.defaulted (id) VALUES (1)")
+        if HAS_INGEST:
+            cursor.adbc_ingest("defaulted", pa.table({"ID": [2]}), mode="append")
+            with connect(server) as transaction, transaction.cursor() as inside:
+                inside.adbc_ingest("defaulted", pa.table({"id": [3]}), mode="append")
+                inside.execute("INSERT INTO duckling_queue.defaulted (id) VALUES (4)")
+                transaction.commit()
+            many = pa.table({"id": pa.array([5] * 400_000, pa.int64()), "made": pa.nulls(400_000, pa.timestamp("us"))})
+            cursor.adbc_ingest("defaulted", many.to_reader(max_chunksize=50_000), mode="append")
+        found = rows(cursor, "SELECT id, note, count(*), count(made) FROM defaulted GROUP BY ALL ORDER BY id")
+        expected = [(1, 1, 1), (2, 1, 1), (3, 1, 1), (4, 1, 1), (5, 400_000, 0)]
+        assert found == [(id, "it's", n, made) for id, n, made in expected[: None if HAS_INGEST else 1]], found
+        cursor.execute("ALTER TABLE defaulted ALTER note SET DEFAULT 'other'")
+        cursor.execute("INSERT INTO duckling_queue.defaulted (id) VALUES (6)")
+        assert rows(cursor, "SELECT note FROM defaulted WHERE id = 6") == [("other",)]
+
+
 def case_temporary_ingest(server):
     """One name, in the lake and as a temporary table: neither is taken for the other."""
     with autocommit(server) as connection, connection.cursor() as cursor:
