@@ -9,7 +9,7 @@ import { Scope } from "./base/scope.ts";
 import { BufferStore } from "./buffer/store.ts";
 import type { Config } from "./config/config.ts";
 import type { SettingView } from "./config/describe.ts";
-import { hasAuthentication, hasTls, isLoopback } from "./config/security.ts";
+import { hasAuthentication, hasTls, isLoopback, jwtSettings, tlsSettings } from "./config/security.ts";
 import { DataFolder } from "./duck/data-folder.ts";
 import { Database } from "./duck/database.ts";
 import { Extensions } from "./duck/extensions.ts";
@@ -73,7 +73,7 @@ async function compose(
   scope: Scope,
 ): Promise<EiderServer> {
   const folder = scope.use(await DataFolder.open(config.dataDir));
-  const tls = hasTls(config) ? scope.use(await openTls(config, log)) : undefined;
+  const tls = hasTls(config) ? scope.use(await TlsFiles.open(tlsSettings(config), log)) : undefined;
   const authenticator = hasAuthentication(config)
     ? scope.use(await openGatekeeper(config, log, metrics))
     : OPEN_AUTHENTICATOR;
@@ -263,29 +263,10 @@ async function compose(
   };
 }
 
-function openTls(config: Config, log: Logger): Promise<TlsFiles> {
-  return TlsFiles.open(
-    {
-      certFile: config.tlsCertFile,
-      keyFile: config.tlsKeyFile,
-      clientCaFile: config.tlsClientCaFile,
-      requiresClientCertificate: config.tlsClientAuth === "required",
-    },
-    log,
-  );
-}
-
 function openGatekeeper(config: Config, log: Logger, metrics: Metrics): Promise<Gatekeeper> {
   return Gatekeeper.open({
     usersFile: config.usersFile,
-    jwt: {
-      jwks: config.jwtJwks,
-      secretFile: config.jwtSecretFile,
-      issuer: config.jwtIssuer,
-      audience: config.jwtAudience,
-      userClaim: config.jwtUserClaim,
-      rolesClaim: config.jwtRolesClaim,
-    },
+    jwt: jwtSettings(config),
     takesCertificates: config.tlsClientCaFile !== "",
     refused: (reason) => metrics.authFailures.inc({ reason }),
     log,

@@ -2,9 +2,13 @@ import { randomUUID } from "node:crypto";
 import { mkdir, open, rm, rmdir, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
+import { JwtVerifier } from "../access/jwt.ts";
+import { TlsFiles } from "../access/tls.ts";
+import { readUsers } from "../access/users.ts";
 import { maskSecrets } from "../base/secrets.ts";
 import { describeConfig } from "../config/describe.ts";
 import type { LoadedConfig } from "../config/load.ts";
+import { hasAuthentication, hasTls, jwtSettings, tlsSettings } from "../config/security.ts";
 import { SETTING_KEYS, settingName } from "../config/settings.ts";
 import { Database } from "../duck/database.ts";
 import { Extensions } from "../duck/extensions.ts";
@@ -27,6 +31,7 @@ export const CHECKS: readonly Check[] = [
   { name: "catalog", run: ({ config }) => checkCatalog(config.catalog) },
   { name: "data path", run: ({ config }) => checkDataPath(config.dataPath) },
   { name: "buffer", run: ({ config }) => checkFolder(config.bufferDir, "buffer_dir") },
+  { name: "security", run: ({ config }) => checkSecurity(config) },
   { name: "flight port", run: ({ config }) => checkPort(config.host, config.port, "port") },
   { name: "http port", run: ({ config }) => checkPort(config.host, config.httpPort, "http_port") },
 ];
@@ -62,6 +67,21 @@ async function checkCatalog(catalog: string): Promise<string> {
   if (found && !found.isFile()) throw new EiderError("config_invalid", `catalog ${path} is not a file`);
   await checkFolder(dirname(path), "the catalog's folder");
   return found ? `${path}, ${found.size} bytes` : `${path} will be made`;
+}
+
+async function checkSecurity(config: Config): Promise<string> {
+  const found: string[] = [];
+  if (config.usersFile !== "") {
+    found.push(`${Object.keys((await readUsers(config.usersFile)).users).length} users in ${config.usersFile}`);
+  }
+  await JwtVerifier.open(jwtSettings(config));
+  if (hasTls(config)) {
+    using _ = await TlsFiles.open(tlsSettings(config), { info: () => undefined, error: () => undefined });
+    found.push(`certificate and key of ${config.tlsCertFile} fit`);
+  }
+  if (!hasAuthentication(config)) found.push("no authentication");
+  if (!hasTls(config)) found.push("no TLS");
+  return found.join("; ");
 }
 
 async function checkDataPath(dataPath: string): Promise<string> {

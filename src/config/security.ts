@@ -9,6 +9,28 @@ export function hasTls({ tlsCertFile }: Config): boolean {
   return tlsCertFile !== "";
 }
 
+/** What `access/tls.ts` takes. */
+export function tlsSettings(config: Config) {
+  return {
+    certFile: config.tlsCertFile,
+    keyFile: config.tlsKeyFile,
+    clientCaFile: config.tlsClientCaFile,
+    requiresClientCertificate: config.tlsClientAuth === "required",
+  };
+}
+
+/** What `access/jwt.ts` takes. */
+export function jwtSettings(config: Config) {
+  return {
+    jwks: config.jwtJwks,
+    secretFile: config.jwtSecretFile,
+    issuer: config.jwtIssuer,
+    audience: config.jwtAudience,
+    userClaim: config.jwtUserClaim,
+    rolesClaim: config.jwtRolesClaim,
+  };
+}
+
 /** Addresses that only this machine reaches. */
 export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i.test(host);

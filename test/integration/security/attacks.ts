@@ -65,6 +65,13 @@ export const ATTACKS: readonly Attack[] = [
   },
   { what: "the same as a PRAGMA", sql: "PRAGMA json_execute_serialized_sql('{}')", by: ALL },
   { what: "plan SQL in a string", sql: "SELECT json_serialize_plan('SELECT * FROM lake.vault.gold')", by: USERS },
+  {
+    what: "SQL for the catalog's server",
+    sql: "SELECT * FROM postgres_query('__ducklake_metadata_lake', 'SELECT 1')",
+    by: ALL,
+  },
+  { what: "the same by CALL", sql: "CALL postgres_execute('__ducklake_metadata_lake', 'DROP TABLE x')", by: ALL },
+  { what: "SQL for a SQLite catalog", sql: "FROM sqlite_query('__ducklake_metadata_lake', 'SELECT 1')", by: ALL },
   { what: "write a file", sql: "COPY (SELECT 1) TO '{data}/buffer/x.csv'", by: ALL },
   { what: "write a file outside", sql: "COPY (SELECT 1) TO '{outside}.csv'", by: ALL },
   { what: "load a table from a file", sql: "COPY open FROM '{outside}'", by: ALL },
