@@ -16,7 +16,9 @@ import { Extensions } from "./duck/extensions.ts";
 import { FlightServer } from "./flight/server.ts";
 import { systemClock } from "./flush/clock.ts";
 import { Flusher } from "./flush/flusher.ts";
+import type { FlushObserver } from "./flush/observer.ts";
 import { Sweeper } from "./flush/sweeper.ts";
+import { Housekeeper } from "./housekeeping/housekeeper.ts";
 import { httpRoutes } from "./http/routes.ts";
 import { HttpServer } from "./http/server.ts";
 import { flushTable } from "./ingest/flush-table.ts";
@@ -24,7 +26,7 @@ import { Lake } from "./lake/lake.ts";
 import { collectBufferCounts, collectBuffers, collectDuckdb, collectPool, collectQueries } from "./observe/collect.ts";
 import type { Logger } from "./observe/log.ts";
 import { collectWith, type Metrics } from "./observe/metrics.ts";
-import { flightObserver, flushObserver, ingestObserver } from "./observe/observers.ts";
+import { flightObserver, flushObserver, housekeepingObserver, ingestObserver } from "./observe/observers.ts";
 import type { Problems } from "./observe/problems.ts";
 import { RunningQueries } from "./observe/running-queries.ts";
 import { readStatus, type StatusSources } from "./observe/status.ts";
@@ -55,6 +57,9 @@ export interface EiderServer extends AsyncDisposable {
 
 /** Statements of clients are parsed there: it must not reach files. */
 const SCRATCH_SETTINGS = { threads: "1", enable_external_access: "false", lock_configuration: "true" };
+
+/** Snapshots, old files and orphans are looked at this often: each look reads all of them. */
+const LAKE_CHORES_INTERVAL_MS = 600_000;
 
 /** The composition root: everything in the order in which it is opened; closed in reverse. */
 export async function openServer(config: Config, deps: ServerDeps): Promise<EiderServer> {
@@ -92,13 +97,37 @@ async function compose(
       lockDown: authenticator.isOn ? { folders: [config.bufferDir] } : undefined,
       loadExtension: (connection, name) => extensions.load(connection, name),
       onOpen: (connection) =>
-        registerSystemFunctions(connection, { views: () => buffers.views(), flusher: () => flusher }),
+        registerSystemFunctions(connection, {
+          views: () => buffers.views(),
+          flusher: () => flusher,
+          tasks: () => housekeeper.tasks.views,
+        }),
       failpoints: new Failpoints(failpoints),
       log,
     }),
   );
 
-  const flushes = flushObserver(metrics, Date.now);
+  const housekeeper: Housekeeper = scope.use(
+    new Housekeeper({
+      lake,
+      isFlushing: (target) => buffers.sealed(target).length > 0,
+      policy: config,
+      intervalMs: config.housekeepingIntervalSeconds * 1000,
+      lakeIntervalMs: LAKE_CHORES_INTERVAL_MS,
+      concurrency: config.housekeepingThreads,
+      observer: housekeepingObserver(metrics),
+      clock: systemClock,
+      log,
+    }),
+  );
+  const counts = flushObserver(metrics, Date.now);
+  const flushes: FlushObserver = {
+    ...counts,
+    flushed(record) {
+      counts.flushed(record);
+      housekeeper.flushed(record.target, record.rowsDeleted, record.durationMs);
+    },
+  };
   const buffers: BufferStore = scope.use(
     await BufferStore.open({
       ...config,
@@ -130,6 +159,7 @@ async function compose(
     }),
   );
   sweeper.start();
+  if (config.housekeepingIntervalSeconds > 0) housekeeper.start();
 
   const queries = new RunningQueries(metrics, Date.now);
   const names = { queueSchema: config.queueSchema, targetSchema: config.targetSchema };
@@ -145,6 +175,7 @@ async function compose(
     scratch,
     reader: authenticator.isOn ? await StatementReader.open(scratch, names) : undefined,
     spoolFolder: tempDirectory,
+    cancelTask: (id) => housekeeper.tasks.cancel(id),
   };
   const backend = new LakeBackend(services);
   const reads = scope.use(new ReadQueries(services, config));
@@ -240,6 +271,7 @@ async function compose(
   metrics.poolLimit.set(config.poolMax);
   collectDuckdb(metrics, duckdbUses);
   collectBufferCounts(metrics, () => ({ ...buffers.backPressure, quarantined: buffers.quarantined.length }));
+  collectWith(metrics.housekeepingRunning, () => metrics.housekeepingRunning.set(housekeeper.tasks.runningCount));
   collectWith(metrics.guardRestoredFiles, () => metrics.guardRestoredFiles.set(lake.restoredFiles));
   metrics.bufferDiskLimit.set(config.bufferDiskLimitBytes);
   metrics.buildInfo.set(

@@ -21,6 +21,14 @@ export interface Config {
   readonly storeAccount: string;
   readonly storeConnection: string;
   readonly guardStore: boolean;
+  /** 0 turns housekeeping off. */
+  readonly housekeepingIntervalSeconds: number;
+  readonly housekeepingThreads: number;
+  readonly mergeFiles: number;
+  readonly rewriteFlushes: number;
+  readonly rewriteDeleteRatio: number;
+  readonly expireSeconds: number;
+  readonly cleanSeconds: number;
   readonly queueSchema: string;
   readonly targetSchema: string;
   readonly bufferMaxRows: number;

@@ -45,6 +45,12 @@ export function seconds(min: number, max = Number.MAX_SAFE_INTEGER): Kind<number
   };
 }
 
+export const ratio: Kind<number> = {
+  schema: z.preprocess(numberFrom, z.number().min(0).max(1)),
+  expects: "a number from 0 to 1",
+  placeholder: "ratio",
+};
+
 const UNITS: Readonly<Record<string, number>> = {
   "": 1,
   b: 1,

@@ -12,6 +12,7 @@ import {
   optionalPathOrUrl,
   optionalText,
   path,
+  ratio,
   seconds,
   sizeText,
   text,
@@ -35,7 +36,17 @@ export interface Setting<T> {
   readonly secret?: "inside" | "whole";
 }
 
-export const GROUPS = ["Server", "Lake", "Object store", "Buffers", "Flush", "Queries", "Limits", "Security"] as const;
+export const GROUPS = [
+  "Server",
+  "Lake",
+  "Object store",
+  "Buffers",
+  "Flush",
+  "Housekeeping",
+  "Queries",
+  "Limits",
+  "Security",
+] as const;
 export type Group = (typeof GROUPS)[number];
 
 /** DuckDB's version; extension files fit exactly one. A test compares it with the engine's own word. */
@@ -278,6 +289,48 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     kind: whole(1, 1_048_576, "mb"),
     default: 512,
     help: "memory of one compaction, MB",
+  },
+  housekeepingIntervalSeconds: {
+    group: "Housekeeping",
+    kind: seconds(0, TIMER_MAX_SECONDS),
+    default: 30,
+    help: "how often the lake's files are looked at; 0: never",
+  },
+  housekeepingThreads: {
+    group: "Housekeeping",
+    kind: whole(1, 64),
+    default: 1,
+    help: "housekeeping tasks at the same time",
+  },
+  mergeFiles: {
+    group: "Housekeeping",
+    kind: whole(0, 1_000_000),
+    default: 32,
+    help: "files under 32 MB of a table from which they are merged; 0: never",
+  },
+  rewriteFlushes: {
+    group: "Housekeeping",
+    kind: whole(0, 1_000_000),
+    default: 20,
+    help: "flushes with deletions, or files of deletions, of a table from which it is rewritten; 0: never",
+  },
+  rewriteDeleteRatio: {
+    group: "Housekeeping",
+    kind: ratio,
+    default: 0.05,
+    help: "deleted share of a file from which it is rewritten (a table's own: DuckLake's rewrite_delete_threshold)",
+  },
+  expireSeconds: {
+    group: "Housekeeping",
+    kind: seconds(0),
+    default: 0,
+    help: "age at which snapshots are expired, at least 1 hour; 0: never",
+  },
+  cleanSeconds: {
+    group: "Housekeeping",
+    kind: seconds(0),
+    default: 0,
+    help: "age at which files that no snapshot refers to are deleted, at least 1 hour, orphans 1 day; 0: never",
   },
   queryMemoryMb: {
     group: "Queries",

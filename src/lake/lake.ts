@@ -18,6 +18,7 @@ import { Guards } from "./guard.ts";
 import { type LakeInfo, readInfo } from "./info.ts";
 import type { LakeFiles } from "./lake-files.ts";
 import { LocalFiles } from "./local-files.ts";
+import { type Maintenance, type MaintenanceControl, maintain } from "./maintenance.ts";
 import { METADATA, Metadata } from "./metadata.ts";
 import { ObjectFiles } from "./object-files.ts";
 import { Settlement } from "./settlement.ts";
@@ -347,6 +348,13 @@ export class Lake implements AsyncDisposable {
       "SELECT sum(memory_usage_bytes)::DOUBLE AS memory, sum(temporary_storage_bytes)::DOUBLE AS temp FROM duckdb_memory()",
     );
     return { memoryBytes: Number(row?.["memory"] ?? 0), tempBytes: Number(row?.["temp"] ?? 0) };
+  }
+
+  /** DuckLake's own work on its files; rejects with `write_conflict` when a writer was faster, `cancelled` by its signal. */
+  maintain(work: Maintenance, control: MaintenanceControl): Promise<number> {
+    const services = this.#commits;
+    assert(services, "the lake is open");
+    return this.commitInTurn(() => maintain(services, work, control));
   }
 
   /** Files put back after COMMITs whose answer was lost, since the lake was opened. */

@@ -95,6 +95,19 @@ function declareFlush(r: Registry) {
       "COMMITs whose answer was lost and that the watermark settled.",
       [],
     ),
+    /** result: done, nothing, conflict, cancelled, failed. */
+    housekeepingTasks: counter(r, "eider_housekeeping_tasks_total", "Housekeeping tasks that ended.", [
+      "task",
+      "result",
+    ]),
+    housekeepingDuration: histogram(
+      r,
+      "eider_housekeeping_duration_seconds",
+      "Time of a housekeeping task.",
+      ["task"],
+      SLOW_BUCKETS,
+    ),
+    housekeepingRunning: gauge(r, "eider_housekeeping_tasks_running", "Housekeeping tasks that run.", []),
     guardRestoredFiles: gauge(
       r,
       "eider_guard_restored_files",

@@ -1,5 +1,6 @@
 import type { Observer as FlightObserver } from "../flight/observer.ts";
 import type { FlushObserver } from "../flush/observer.ts";
+import type { HousekeepingObserver } from "../housekeeping/housekeeper.ts";
 import type { IngestObserver } from "../ingest/observer.ts";
 import { type Metrics, observeMs } from "./metrics.ts";
 
@@ -49,5 +50,14 @@ export function flightObserver(metrics: Metrics): FlightObserver {
     },
     inFlight: (method, count) => metrics.flightInFlight.set({ method }, count),
     sessions: (count) => metrics.sessions.set(count),
+  };
+}
+
+export function housekeepingObserver(metrics: Metrics): HousekeepingObserver {
+  return {
+    ended(task, result, durationMs) {
+      metrics.housekeepingTasks.inc({ task, result });
+      observeMs(metrics.housekeepingDuration, durationMs, { task });
+    },
   };
 }

@@ -7,6 +7,7 @@ import { type Piece, type Token, TokenCursor, tokenize } from "./tokens.ts";
 export type OwnStatement =
   | { readonly kind: "flush"; readonly target: Target | undefined }
   | { readonly kind: "set_primary_key"; readonly target: Target; readonly columns: readonly string[] }
+  | { readonly kind: "cancel_task"; readonly id: number }
   | { readonly kind: "set_consistency"; readonly value: string }
   | QueueInsert
   | CreateTable;
@@ -101,6 +102,14 @@ const setPrimaryKey: Recognizer = (_piece, cursor, defaults) => {
   return { kind: "set_primary_key", target: targetOfText(name, defaults), columns };
 };
 
+const cancelTask: Recognizer = (piece, cursor) => {
+  if (!cursor.words("call", "eider_cancel_task") || !cursor.symbol("(")) return undefined;
+  const [, id] = /\(\s*(\d{1,15})\s*\)\s*$/.exec(piece.sql) ?? [];
+  if (id === undefined)
+    throw new EiderError("sql_invalid", "usage: CALL eider_cancel_task(id), with an id of eider_tasks()");
+  return { kind: "cancel_task", id: Number(id) };
+};
+
 const setConsistency: Recognizer = (piece, cursor) => {
   if (!cursor.words("set")) return undefined;
   cursor.words("session");
@@ -180,6 +189,7 @@ const RECOGNIZERS: readonly Recognizer[] = [
   pragmaFlush,
   callFlush,
   setPrimaryKey,
+  cancelTask,
   setConsistency,
   queueInsert,
   createTable,

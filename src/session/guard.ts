@@ -51,6 +51,7 @@ export class StatementReader {
       if (!target) return [{ kind: "anywhere", role: "write", what: "flushing all tables" }];
       return [{ kind: "table", role: "write", name: [LAKE, target.schema, target.table] }];
     }
+    if (own?.kind === "cancel_task") return [{ kind: "anywhere", role: "write", what: "cancelling housekeeping" }];
     if (own?.kind === "set_primary_key") {
       return [{ kind: "table", role: "write", name: [LAKE, own.target.schema, own.target.table] }];
     }

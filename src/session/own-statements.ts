@@ -33,6 +33,15 @@ const PREPARERS: Preparers = {
       await flushBeforeChange(services, target);
       await services.lake.setPrimaryKey(target, columns);
     }),
+  cancel_task: async ({ services }, { id }) =>
+    new ActionStatement(async () => {
+      if (!services.cancelTask(id)) {
+        throw new EiderError(
+          "not_found",
+          `there is no housekeeping task ${id}; SELECT * FROM eider_tasks() lists them`,
+        );
+      }
+    }),
   set_consistency: async (context, { value }) => {
     const consistency = parseConsistency(value);
     return new ActionStatement(async () => {

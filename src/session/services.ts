@@ -31,6 +31,8 @@ export interface SessionServices extends IngestServices {
   readonly scratch: Database;
   /** Set when authentication is on: what statements do is then looked at before they run. */
   readonly reader?: StatementReader | undefined;
+  /** False when there is no housekeeping task of that number. */
+  readonly cancelTask: (id: number) => boolean;
   /** Folder of results that wait for their reader. */
   readonly spoolFolder: string;
 }

@@ -30,6 +30,11 @@ describe("flush statements", () => {
   });
 });
 
+test("cancel_task reads its number", () => {
+  expect(read("CALL eider_cancel_task(12)")).toEqual({ kind: "cancel_task", id: 12 });
+  expect(() => read("CALL eider_cancel_task('merge')")).toThrow(/usage/);
+});
+
 test("set_primary_key reads its columns", () => {
   expect(read("CALL eider_set_primary_key('s.t', ['a', 'b''c'])")).toEqual({
     kind: "set_primary_key",
