@@ -1,13 +1,13 @@
 import { createHash, randomBytes } from "node:crypto";
 import { statSync } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { syncPath } from "../base/sync-path.ts";
 import { type Target, targetKey } from "../base/target.ts";
 
 /**
  * One target's folder under `buffer_dir`: `target.json` (for people, and for a folder that has tokens alone), segments
- * `seg-*.duckdb` with their WALs, `tokens.duckdb`, `compact-*.duckdb`. JavaScript may stat these files but never opens
+ * `seg-*.duckdb` with their WALs and marks, `tokens.duckdb`, `compact-*.duckdb`. JavaScript may stat these files but never opens
  * one that DuckDB has attached: closing it would drop DuckDB's lock, which is per process.
  */
 
@@ -70,8 +70,23 @@ export function diskBytesOf(path: string): number {
   return sizeOf(path) + sizeOf(walPath(path));
 }
 
+/**
+ * Exists from before a segment's first acknowledgement: a segment that has one and no tables has lost its WAL, which DuckDB
+ * does not notice.
+ */
+export function usedPath(path: string): string {
+  return `${path}.used`;
+}
+
+/** Once the segment's tables are committed; makes the names of its files durable too, which DuckDB does not. */
+export async function markUsed(path: string): Promise<void> {
+  await writeFile(usedPath(path), "");
+  await syncPath(dirname(path));
+}
+
 export async function removeDatabase(path: string): Promise<void> {
-  // The WAL first: recovery takes a WAL without its file for damage.
+  // The mark, then the WAL: recovery takes either without the file for damage.
+  await rm(usedPath(path), { force: true });
   await rm(walPath(path), { force: true });
   await rm(path, { force: true });
   await rm(tempFolderOf(path), { force: true, recursive: true });

@@ -1,8 +1,8 @@
-import { copyFile, mkdir, rename, truncate, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { syncPath } from "../base/sync-path.ts";
 import { messageOf } from "../errors.ts";
-import { QUARANTINE, sizeOf, walPath } from "./buffer-folder.ts";
+import { QUARANTINE, sizeOf, usedPath, walPath } from "./buffer-folder.ts";
 import type { Log } from "./log.ts";
 
 /** A segment file that could not be read whole. */
@@ -42,6 +42,7 @@ export class Quarantine {
       const kept = join(folder, basename(file));
       await rename(file, sizeOf(kept) > 0 ? `${kept}.after-repair` : kept);
     }
+    await rm(usedPath(path), { force: true });
     await syncPath(dirname(path));
     await this.#report(
       { path, movedTo: folder, reason, rowsKept: 0 },

@@ -11,6 +11,7 @@ import {
   segmentIdOf,
   sizeOf,
   tokensPath,
+  usedPath,
   walPath,
 } from "./buffer-folder.ts";
 import { type Quarantine, quarantineReason, truncateWal } from "./quarantine.ts";
@@ -71,12 +72,12 @@ export async function recoverFolder(folder: string, settings: RecoverySettings):
   return target && { target, segments };
 }
 
-/** A WAL whose file is gone cannot be replayed. */
+/** A WAL whose file is gone cannot be replayed; a mark without a file tells of rows that are gone. */
 async function setOrphansAside(folder: string, quarantine: Quarantine): Promise<void> {
   for (const name of await readdir(folder)) {
-    const path = join(folder, name.slice(0, -".wal".length));
-    if (!/^seg-.*\.duckdb\.wal$/.test(name) || existsSync(path)) continue;
-    await quarantine.move(path, "the database file of this WAL is missing");
+    const file = /^(seg-.*\.duckdb)\.(?:wal|used)$/.exec(name)?.[1];
+    if (file === undefined || existsSync(join(folder, file)) || !existsSync(join(folder, name))) continue;
+    await quarantine.move(join(folder, file), "the segment's database file is missing, and rows may have been in it");
   }
 }
 
@@ -89,7 +90,8 @@ async function removeLeftovers(folder: string): Promise<void> {
 
 async function recoverSegment(path: string, settings: RecoverySettings): Promise<RecoveredSegment | undefined> {
   if (sizeOf(path) < EMPTY_FILE_BYTES && sizeOf(walPath(path)) === 0) {
-    await removeDatabase(path);
+    if (existsSync(usedPath(path))) await settings.quarantine.move(path, "the segment's database file was cut off");
+    else await removeDatabase(path);
     return undefined;
   }
   let reason = "";
@@ -123,6 +125,9 @@ async function readSegment(path: string, settings: RecoverySettings): Promise<Re
   const file = await SegmentFile.open(path, { memoryMb: settings.memoryMb, isReadOnly: isKnown });
   let isEmpty = false;
   try {
+    if (existsSync(usedPath(path)) && !(await file.hasTables())) {
+      throw new EiderError("internal", "the segment's WAL is missing or cut off, and rows may have been in it");
+    }
     const meta = await file.readMeta();
     const rows = meta ? await file.countRows() : 0;
     isEmpty = rows === 0;

@@ -66,7 +66,12 @@ export class SegmentChain {
     const ahead = this.#ahead;
     this.#ahead = undefined;
     const segment = (await ahead) ?? (await this.#create());
-    segment.begin(this.#lastSeq + 1);
+    try {
+      await segment.begin(this.#lastSeq + 1);
+    } catch (error) {
+      await segment.discard();
+      throw error;
+    }
     this.#open = segment;
     return segment;
   }

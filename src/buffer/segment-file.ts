@@ -1,7 +1,5 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { dirname } from "node:path";
-import { syncPath } from "../base/sync-path.ts";
 import type { Column } from "../base/table.ts";
 import type { Target } from "../base/target.ts";
 import type { Connection, Database } from "../duck/database.ts";
@@ -68,7 +66,7 @@ export class SegmentFile implements AsyncDisposable {
     }
   }
 
-  /** Makes the tables in the caller's transaction, and the file's name in its folder durable. */
+  /** In the caller's transaction. */
   async createTables(layout: RowLayout): Promise<void> {
     await this.connection.run(
       `CREATE TABLE ${SEGMENT}.main.rows (${layout.definition});
@@ -76,7 +74,6 @@ export class SegmentFile implements AsyncDisposable {
          primary_key VARCHAR, table_id VARCHAR, first_seq BIGINT, opened_ms BIGINT);
        CREATE TABLE ${SEGMENT}.main.tokens (token VARCHAR, rows BIGINT, seq BIGINT, at_ms BIGINT)`,
     );
-    await syncPath(dirname(this.path));
   }
 
   async insertMeta(layout: RowLayout, firstSeq: number, openedMs: number): Promise<void> {
@@ -92,12 +89,17 @@ export class SegmentFile implements AsyncDisposable {
     ]);
   }
 
-  /** Undefined when nothing was ever committed: a segment made ahead, or a staged stream that was not published. */
-  async readMeta(): Promise<SegmentMeta | undefined> {
+  /** False while the transaction that makes them is not committed, or when its WAL is gone. */
+  async hasTables(): Promise<boolean> {
     const tables = await this.connection.rows(
       `SELECT table_name FROM duckdb_tables() WHERE database_name = '${SEGMENT}' AND table_name = 'meta'`,
     );
-    if (tables.length === 0) return undefined;
+    return tables.length > 0;
+  }
+
+  /** Undefined when nothing was ever committed: a segment made ahead, or a staged stream that was not published. */
+  async readMeta(): Promise<SegmentMeta | undefined> {
+    if (!(await this.hasTables())) return undefined;
     const [row] = await this.connection.rows(`SELECT * FROM ${SEGMENT}.main.meta`);
     if (row === undefined) return undefined;
     if (row["version"] !== FORMAT_VERSION) {

@@ -3,7 +3,16 @@ import { join } from "node:path";
 import type { Failpoints } from "../base/failpoints.ts";
 import { isDurableAnyway, isFatal } from "../duck/errors.ts";
 import { EiderError, messageOf } from "../errors.ts";
-import { diskBytesOf, newId, removeDatabase, segmentIdOf, segmentPath, sizeOf, walPath } from "./buffer-folder.ts";
+import {
+  diskBytesOf,
+  markUsed,
+  newId,
+  removeDatabase,
+  segmentIdOf,
+  segmentPath,
+  sizeOf,
+  walPath,
+} from "./buffer-folder.ts";
 import type { RowLayout } from "./row-layout.ts";
 import { SegmentFile } from "./segment-file.ts";
 import { SegmentWriter } from "./segment-writer.ts";
@@ -80,7 +89,9 @@ export class Segment {
     }
   }
 
-  begin(firstSeq: number): void {
+  /** Before its first write. */
+  async begin(firstSeq: number): Promise<void> {
+    await markUsed(this.path);
     this.#state = { ...EMPTY, firstSeq };
   }
 

@@ -7,7 +7,7 @@ import { isDurableAnyway, isFatal } from "../duck/errors.ts";
 import { quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import { BatchPlan } from "./batch-plan.ts";
-import { diskBytesOf, newId, removeDatabase, segmentPath } from "./buffer-folder.ts";
+import { diskBytesOf, markUsed, newId, removeDatabase, segmentPath } from "./buffer-folder.ts";
 import type { RowLayout } from "./row-layout.ts";
 import type { SegmentState } from "./segment.ts";
 import { SEGMENT, SegmentFile, type TokenRow } from "./segment-file.ts";
@@ -125,10 +125,10 @@ export class StagedFile {
       await file.connection.run("COMMIT");
       this.#failpoints.hit("stage.after_publish");
     } catch (error) {
-      if (isDurableAnyway(error)) return;
-      if (isFatal(error) && (await this.#wasCommitted())) return;
-      throw unitError(error);
+      const isDurable = isDurableAnyway(error) || (isFatal(error) && (await this.#wasCommitted()));
+      if (!isDurable) throw unitError(error);
     }
+    await markUsed(this.#path);
   }
 
   /** Checkpoints and closes the committed file; a checkpoint that fails is the SealQueue's to repeat. */

@@ -150,7 +150,7 @@ describe("a process that is killed", () => {
       const t = await open({ bufferDir: dir }, true);
       expect(await idsOf(t.store.recovered)).toEqual(upTo(expected.batches));
       expect(t.store.quarantined).toEqual([]);
-      const files = (await readdir(dir, { recursive: true })).filter((file) => /seg-.*\.duckdb/.test(file));
+      const files = (await readdir(dir, { recursive: true })).filter((file) => /seg-.*\.duckdb(\.wal)?$/.test(file));
       expect(files.map((file) => join(dir, file)).sort()).toEqual(
         t.store.recovered.map((segment) => segment.path).sort(),
       );
@@ -265,6 +265,49 @@ describe("files that are damaged", () => {
     expect(existsSync(join(report?.movedTo ?? "", basename(wal)))).toBe(true);
   });
 
+  test.each([
+    ["the WAL is gone", async (path: string) => rm(`${path}.wal`)],
+    ["the WAL is empty", async (path: string) => truncate(`${path}.wal`)],
+    ["file and WAL are gone", async (path: string) => Promise.all([rm(path), rm(`${path}.wal`)])],
+    ["the file is empty, and the WAL gone", async (path: string) => Promise.all([truncate(path), rm(`${path}.wal`)])],
+  ])("%s: the loss is reported, once", async (_, damage) => {
+    const { dir, path } = await crashed();
+    await damage(path);
+    const t = await open({ bufferDir: dir }, true);
+    expect(t.store.recovered).toEqual([]);
+    expect(t.store.quarantined).toMatchObject([
+      { path, rowsKept: 0, reason: expect.stringMatching(/missing|cut off/) },
+    ]);
+    expect(t.logs).toContainEqual({ level: "error", message: expect.stringContaining("not in the lake") });
+    const again = await t.reopen();
+    opened.push(again);
+    expect(again.store.quarantined).toEqual([]);
+  });
+
+  test("a sealed segment that was cut to nothing is reported", async () => {
+    const t = await open();
+    await t.store.ensureBuffer(EVENTS, 0);
+    const stream = await t.store.appendToBuffer(EVENTS.target, wireOf(eventsOf([1])).schema, "s");
+    await stream.append(batchOf(eventsOf([1, 2])), {});
+    await t.store.seal(EVENTS.target, "command");
+    const path = t.store.sealed(EVENTS.target)[0]?.path ?? "";
+    await truncate(path);
+    const second = await t.reopen();
+    opened.push(second);
+    expect(second.store.quarantined).toMatchObject([{ path }]);
+  });
+
+  test("a segment that takes no row is no loss", async () => {
+    const t = await open();
+    await t.store.ensureBuffer(KEYED, 0);
+    const stream = await t.store.appendToBuffer(KEYED.target, wireOf(eventsOf([1])).schema, "s");
+    await stream.append(batchOf(eventsOf([])), { token: "a" });
+    await expect(stream.append(batchOf(eventsOf([null])), {})).rejects.toMatchObject({ code: "constraint_violated" });
+    const second = await t.reopen();
+    opened.push(second);
+    expect(second.store.quarantined).toEqual([]);
+  });
+
   test("what a crash left half-made is deleted without a word", async () => {
     const { dir, path } = await crashed();
     const folder = dirname(path);
@@ -273,7 +316,7 @@ describe("files that are damaged", () => {
     await writeFile(join(dir, "staging", "left.duckdb"), "x");
     const t = await open({ bufferDir: dir }, true);
     expect(t.store.quarantined).toEqual([]);
-    expect((await readdir(folder)).sort()).toEqual([basename(path), "target.json"].sort());
+    expect((await readdir(folder)).sort()).toEqual([basename(path), `${basename(path)}.used`, "target.json"].sort());
     expect(await readdir(join(dir, "staging"), { recursive: true })).toEqual(["0"]);
   });
 

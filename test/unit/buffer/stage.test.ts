@@ -30,7 +30,7 @@ async function writeIds(stage: StageStream, first: number, count: number, perBat
 
 async function databaseFiles(t: TestStore): Promise<string[]> {
   const found = await readdir(t.dir, { recursive: true });
-  return found.filter((name) => /seg-.*\.duckdb/.test(name));
+  return found.filter((name) => /seg-.*\.duckdb(\.wal)?$/.test(name));
 }
 
 describe("staged streams", () => {
