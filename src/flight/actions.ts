@@ -1,7 +1,7 @@
 import { EiderError } from "../errors.ts";
-import { packAny, unpackAs } from "./any.ts";
+import { packAny, unpackAs } from "../wire/any.ts";
+import { type Action, type ActionType, Flight, Sql, type TransactionId } from "../wire/messages.ts";
 import { cancelFlightInfo, renewEndpoint } from "./cancel.ts";
-import { type Action, type ActionType, Flight, Sql, type TransactionId } from "./messages.ts";
 import type { Polls } from "./poll.ts";
 import { closePrepared, createPrepared } from "./prepared.ts";
 import { checkedHandle } from "./result.ts";

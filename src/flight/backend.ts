@@ -1,4 +1,5 @@
 import type { Principal } from "../access/principal.ts";
+import type { Frame } from "../wire/frame.ts";
 
 /**
  * What the Flight layer needs from the system behind it, and nothing else: the protocol knows no DuckDB, no buffer and
@@ -6,13 +7,7 @@ import type { Principal } from "../access/principal.ts";
  * Errors are EiderErrors; their code decides the gRPC status.
  */
 
-/** One Arrow IPC message: the bare flatbuffer `Message` and its body. */
-export interface Frame {
-  readonly header: Uint8Array;
-  readonly body: Uint8Array;
-  /** Bytes before `body` in its ArrayBuffer that hold nothing: the envelope may be written there, which saves a copy. */
-  readonly room?: number;
-}
+export type { Frame } from "../wire/frame.ts";
 
 /** A result: the schema message comes from `schema`, then the frames, each at most about 2 MiB. */
 export interface RowStream extends AsyncDisposable {

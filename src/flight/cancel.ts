@@ -1,6 +1,6 @@
 import { EiderError } from "../errors.ts";
+import type { FlightEndpoint, FlightInfo } from "../wire/messages.ts";
 import type { CallContext } from "./context.ts";
-import type { FlightEndpoint, FlightInfo } from "./messages.ts";
 import type { Polls } from "./poll.ts";
 import type { Services } from "./services.ts";
 import { ticketId } from "./ticket.ts";

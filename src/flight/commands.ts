@@ -1,10 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import { EiderError } from "../errors.ts";
-import { unpackAny } from "./any.ts";
+import { unpackAny } from "../wire/any.ts";
+import { DESCRIPTOR_PATH, type FlightDescriptor, type FlightInfo, type Query, Sql } from "../wire/messages.ts";
 import type { Frame } from "./backend.ts";
 import { rowsInfo } from "./flight-info.ts";
 import { ingest } from "./ingest.ts";
-import { DESCRIPTOR_PATH, type FlightDescriptor, type FlightInfo, type Query, Sql } from "./messages.ts";
 import { METADATA, type MetadataHandler } from "./metadata.ts";
 import { bindPrepared, preparedFrames, preparedInfo, preparedSchema, updatePrepared } from "./prepared.ts";
 import { putPath } from "./put.ts";

@@ -1,6 +1,6 @@
 import { Schema } from "apache-arrow";
 import { encapsulate, encodeSchema } from "../arrow/schema.ts";
-import type { FlightDescriptor, FlightInfo } from "./messages.ts";
+import type { FlightDescriptor, FlightInfo } from "../wire/messages.ts";
 
 /** The schema of a statement without rows, a bare message. */
 export const NO_COLUMNS: Uint8Array = encodeSchema(new Schema([]));

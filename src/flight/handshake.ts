@@ -1,8 +1,8 @@
 import type { Authenticator } from "../access/authenticator.ts";
 import type { Credentials } from "../access/credentials.ts";
+import { Flight } from "../wire/messages.ts";
 import type { CallContext } from "./context.ts";
 import { credentialsOf, sessionHeaders } from "./identity.ts";
-import { Flight } from "./messages.ts";
 import type { SessionRecord, SessionTable } from "./session.ts";
 
 /**

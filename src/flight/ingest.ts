@@ -1,6 +1,6 @@
 import { EiderError } from "../errors.ts";
+import type { IngestCommand } from "../wire/messages.ts";
 import type { IngestOptions } from "./backend.ts";
-import type { IngestCommand } from "./messages.ts";
 import type { PutMessages } from "./put-messages.ts";
 import type { Env } from "./services.ts";
 

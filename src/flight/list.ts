@@ -1,7 +1,7 @@
 import type { Principal } from "../access/principal.ts";
-import { packAny } from "./any.ts";
+import { packAny } from "../wire/any.ts";
+import { type Criteria, DESCRIPTOR_PATH, type FlightInfo, Sql } from "../wire/messages.ts";
 import { rowsInfo } from "./flight-info.ts";
-import { type Criteria, DESCRIPTOR_PATH, type FlightInfo, Sql } from "./messages.ts";
 import type { Services } from "./services.ts";
 import { pathQuery } from "./statement.ts";
 

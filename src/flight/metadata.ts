@@ -1,6 +1,6 @@
 import { encodeSchema } from "../arrow/schema.ts";
+import { Sql } from "../wire/messages.ts";
 import type { Frame } from "./backend.ts";
-import { Sql } from "./messages.ts";
 import { METADATA_SCHEMAS, type MetadataCommand, metadataSchema, XDBC_TYPE_INFO_SCHEMA } from "./metadata-schemas.ts";
 import { framesOf } from "./result.ts";
 import type { Env } from "./services.ts";

@@ -1,10 +1,10 @@
 import { EiderError } from "../errors.ts";
-import { packAny } from "./any.ts";
+import { packAny } from "../wire/any.ts";
+import { DESCRIPTOR_CMD, type FlightDescriptor, type FlightInfo, type PollInfo, Sql } from "../wire/messages.ts";
 import { getFlightInfo } from "./commands.ts";
 import type { CallContext } from "./context.ts";
 import { type Lease, LeaseTable } from "./lease.ts";
 import type { Limits } from "./limits.ts";
-import { DESCRIPTOR_CMD, type FlightDescriptor, type FlightInfo, type PollInfo, Sql } from "./messages.ts";
 import type { Services } from "./services.ts";
 import { type CancelOutcome, ticketId } from "./ticket.ts";
 

@@ -1,10 +1,10 @@
 import { Field, Null, Schema, Utf8 } from "apache-arrow";
 import { decodeSchema, encodeSchema } from "../arrow/schema.ts";
+import type { FlightDescriptor, FlightInfo, Handle, PreparedResult, Query } from "../wire/messages.ts";
 import type { Frame, Parameters } from "./backend.ts";
 import { schemaBytes } from "./flight-info.ts";
 import { wantsTextParameters } from "./identity.ts";
 import type { Lease } from "./lease.ts";
-import type { FlightDescriptor, FlightInfo, Handle, PreparedResult, Query } from "./messages.ts";
 import { checkedHandle, countOf, framesOf, PlannedResult, SharedStatement } from "./result.ts";
 import type { Env } from "./services.ts";
 import { statementInfo } from "./statement.ts";

@@ -1,7 +1,7 @@
 import { decodeSchema } from "../arrow/schema.ts";
 import { EiderError } from "../errors.ts";
+import { decodeFlightData, type FlightData } from "../wire/flight-data.ts";
 import type { Frame, Parameters } from "./backend.ts";
-import { decodeFlightData, type FlightData } from "./flight-data.ts";
 import { readMessage } from "./message.ts";
 
 /** A dictionary or record batch, and what the client said of it. */

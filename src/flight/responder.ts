@@ -1,9 +1,9 @@
 import { constants } from "node:http2";
 import type { Metadata, ServerDuplexStream } from "@grpc/grpc-js";
 import { EiderError } from "../errors.ts";
+import { sendUncopied } from "../wire/grpc-prefix.ts";
 import { http2StreamOf } from "./connection.ts";
 import { type CallContext, cancelledByClient } from "./context.ts";
-import { sendUncopied } from "./grpc-prefix.ts";
 import type { CallStatus } from "./status.ts";
 
 export type Call = ServerDuplexStream<Uint8Array, Uint8Array>;

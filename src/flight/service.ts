@@ -1,15 +1,15 @@
 import type { Authenticator } from "../access/authenticator.ts";
 import { EiderError } from "../errors.ts";
+import { encodeFlightData } from "../wire/flight-data.ts";
+import { Flight } from "../wire/messages.ts";
+import type { Codec } from "../wire/proto.ts";
 import { doAction, listActions } from "./actions.ts";
 import type { Handler } from "./adapter.ts";
 import { doGet, doPut, getFlightInfo, getSchema } from "./commands.ts";
-import { encodeFlightData } from "./flight-data.ts";
 import { schemaBytes } from "./flight-info.ts";
 import { handshake } from "./handshake.ts";
 import { listFlights } from "./list.ts";
-import { Flight } from "./messages.ts";
 import type { Polls } from "./poll.ts";
-import type { Codec } from "./proto.ts";
 import { PutMessages } from "./put-messages.ts";
 import type { Env, Services } from "./services.ts";
 

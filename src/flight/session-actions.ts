@@ -1,7 +1,7 @@
 import { EiderError } from "../errors.ts";
+import { Flight, type SessionOptionMessage } from "../wire/messages.ts";
 import type { SessionOptionValue } from "./backend.ts";
 import { clearSessionCookie } from "./identity.ts";
-import { Flight, type SessionOptionMessage } from "./messages.ts";
 import type { Env } from "./services.ts";
 
 /** SetSessionOptionsResult.ErrorValue */

@@ -1,7 +1,7 @@
 import { EiderError } from "../errors.ts";
+import type { FlightDescriptor, FlightInfo, Query } from "../wire/messages.ts";
 import type { ExecuteOptions, Frame, Parameters } from "./backend.ts";
 import { countInfo, NO_COLUMNS, rowsInfo } from "./flight-info.ts";
-import type { FlightDescriptor, FlightInfo, Query } from "./messages.ts";
 import { countOf, framesOf, OpenResult, PlannedResult, SharedStatement } from "./result.ts";
 import type { Env } from "./services.ts";
 

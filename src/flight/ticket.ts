@@ -1,10 +1,10 @@
 import { EiderError } from "../errors.ts";
-import { packAny, unpackAny } from "./any.ts";
+import { packAny, unpackAny } from "../wire/any.ts";
+import { Sql } from "../wire/messages.ts";
 import type { Frame } from "./backend.ts";
 import type { CallContext } from "./context.ts";
 import { LeaseTable } from "./lease.ts";
 import type { Limits } from "./limits.ts";
-import { Sql } from "./messages.ts";
 import { checkedHandle, framesOf, type PendingResult } from "./result.ts";
 import type { SessionRecord } from "./session.ts";
 

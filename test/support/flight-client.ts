@@ -6,10 +6,10 @@ import {
   type ServiceError,
   type StatusObject,
 } from "@grpc/grpc-js";
-import { packAny, unpackAny } from "../../src/flight/any.ts";
-import { decodeFlightData } from "../../src/flight/flight-data.ts";
-import { DESCRIPTOR_CMD, Flight, type FlightDescriptor, type FlightInfo, Sql } from "../../src/flight/messages.ts";
-import type { Codec } from "../../src/flight/proto.ts";
+import { packAny, unpackAny } from "../../src/wire/any.ts";
+import { decodeFlightData } from "../../src/wire/flight-data.ts";
+import { DESCRIPTOR_CMD, Flight, type FlightDescriptor, type FlightInfo, Sql } from "../../src/wire/messages.ts";
+import type { Codec } from "../../src/wire/proto.ts";
 
 /** A Flight client that shows what others hide: headers, trailers, single messages, and when they come. */
 

@@ -3,8 +3,8 @@ import { createConnection } from "node:net";
 import { Int64 } from "apache-arrow";
 import { expect, test } from "vitest";
 import { encodeSchema } from "../../../src/arrow/schema.ts";
-import { packAny } from "../../../src/flight/any.ts";
-import { encodeFlightData } from "../../../src/flight/flight-data.ts";
+import { packAny } from "../../../src/wire/any.ts";
+import { encodeFlightData } from "../../../src/wire/flight-data.ts";
 import {
   DESCRIPTOR_CMD,
   DESCRIPTOR_PATH,
@@ -12,7 +12,7 @@ import {
   type FlightDescriptor,
   type IngestCommand,
   Sql,
-} from "../../../src/flight/messages.ts";
+} from "../../../src/wire/messages.ts";
 import { until } from "../../support/flight-client.ts";
 import { framesOfColumns, schemaOf } from "../../support/scenario-arrow.ts";
 import { ScenarioServer } from "../../support/scenario-server.ts";

@@ -2,8 +2,8 @@ import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { service } from "grpc-health-check";
 import { expect, test } from "vitest";
 import { http2StreamOf } from "../../../src/flight/connection.ts";
-import { Flight } from "../../../src/flight/messages.ts";
 import { FlightServer } from "../../../src/flight/server.ts";
+import { Flight } from "../../../src/wire/messages.ts";
 import { FlightTestClient, until } from "../../support/flight-client.ts";
 import { ScenarioServer } from "../../support/scenario-server.ts";
 

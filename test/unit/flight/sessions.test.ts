@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Flight } from "../../../src/flight/messages.ts";
+import { Flight } from "../../../src/wire/messages.ts";
 import { type FlightTestClient, ticketOf, until } from "../../support/flight-client.ts";
 import { ScenarioServer } from "../../support/scenario-server.ts";
 

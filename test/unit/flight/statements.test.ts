@@ -1,9 +1,9 @@
 import { Int64, Null, Schema, Utf8 } from "apache-arrow";
 import { expect, test } from "vitest";
 import { decodeSchema, encodeSchema, unwrapEncapsulated } from "../../../src/arrow/schema.ts";
-import { packAny } from "../../../src/flight/any.ts";
-import { encodeFlightData } from "../../../src/flight/flight-data.ts";
-import { DESCRIPTOR_CMD, Flight, Sql } from "../../../src/flight/messages.ts";
+import { packAny } from "../../../src/wire/any.ts";
+import { encodeFlightData } from "../../../src/wire/flight-data.ts";
+import { DESCRIPTOR_CMD, Flight, Sql } from "../../../src/wire/messages.ts";
 import { sqlDescriptor, ticketOf, until } from "../../support/flight-client.ts";
 import { framesOfColumns, rowsOfFrames, schemaOf } from "../../support/scenario-arrow.ts";
 import { ScenarioServer } from "../../support/scenario-server.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { packAny, unpackAny, unpackAs } from "../../../src/flight/any.ts";
-import { AnyCodec, Sql } from "../../../src/flight/messages.ts";
+import { packAny, unpackAny, unpackAs } from "../../../src/wire/any.ts";
+import { AnyCodec, Sql } from "../../../src/wire/messages.ts";
 
 test("a command is unpacked by its name", () => {
   const bytes = packAny(Sql.CommandStatementQuery, { query: "SELECT 1" });

@@ -14,7 +14,7 @@ export interface Codec<T> {
   encode(value: T): Buffer;
 }
 
-// dist/src/flight/proto.js and src/flight/proto.ts are not equally deep below the package; compiled code is what runs.
+// dist/src/flight/proto.js and src/wire/proto.ts are not equally deep below the package; compiled code is what runs.
 const PROTO_DIR = fileURLToPath(new URL("../../../proto/", import.meta.url));
 
 const loaded = loadSync(["any.proto", "Flight.proto", "FlightSql.proto"], {

@@ -1,5 +1,5 @@
 import { EiderError } from "../errors.ts";
-import type { Frame } from "./backend.ts";
+import type { Frame } from "./frame.ts";
 import { PREFIX_BYTES, prefixed } from "./grpc-prefix.ts";
 
 /**
@@ -45,10 +45,17 @@ export function decodeFlightData(bytes: Uint8Array): FlightData {
   return { descriptor, header, metadata: metadata?.length ? metadata : undefined, body };
 }
 
+/** What goes with a frame; `descriptor` is an encoded FlightDescriptor. */
+export interface FrameExtras {
+  readonly descriptor?: Uint8Array | undefined;
+  readonly metadata?: Uint8Array | undefined;
+}
+
 /** With gRPC's prefix before it. A body that has room before it is sent from where it lies; another is copied once. */
-export function encodeFlightData(frame: Frame & { readonly metadata?: Uint8Array | undefined }): Buffer {
-  const { header, body, metadata, room = 0 } = frame;
+export function encodeFlightData(frame: Frame & FrameExtras): Buffer {
+  const { descriptor, header, body, metadata, room = 0 } = frame;
   const size =
+    (descriptor ? fieldSize(descriptor, 1) : 0) +
     fieldSize(header, 1) +
     (metadata ? fieldSize(metadata, 1) : 0) +
     (body.length ? fieldSize(body, BODY_TAG_BYTES) : 0);
@@ -57,7 +64,9 @@ export function encodeFlightData(frame: Frame & { readonly metadata?: Uint8Array
   const whole = isInPlace
     ? Buffer.from(body.buffer, body.byteOffset - before, before + body.length)
     : Buffer.allocUnsafe(PREFIX_BYTES + size);
-  let at = writeField(whole, PREFIX_BYTES, HEADER_TAG, header);
+  let at = PREFIX_BYTES;
+  if (descriptor) at = writeField(whole, at, DESCRIPTOR_TAG, descriptor);
+  at = writeField(whole, at, HEADER_TAG, header);
   if (metadata) at = writeField(whole, at, METADATA_TAG, metadata);
   if (body.length) {
     at = writeVarint(whole, writeVarint(whole, at, BODY_TAG), body.length);

@@ -3,7 +3,7 @@ import { loadSync, type MessageTypeDefinition } from "@grpc/proto-loader";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { EiderError } from "../../../src/errors.ts";
-import { decodeFlightData, encodeFlightData } from "../../../src/flight/flight-data.ts";
+import { decodeFlightData, encodeFlightData } from "../../../src/wire/flight-data.ts";
 import { REPO } from "../../support/repo.ts";
 
 interface Reference {

@@ -1,0 +1,103 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type RecordBatch, RecordBatchReader, tableFromArrays } from "apache-arrow";
+import { expect, test } from "vitest";
+import { connect, FlightError } from "../../src/index.ts";
+import { freePort } from "../support/free-port.ts";
+import { REPO } from "../support/repo.ts";
+import { startEider } from "../support/start-eider.ts";
+import { tempDir } from "../support/temp-dir.ts";
+
+const FLIGHTS = join(REPO, "node_modules", "vega-datasets", "data", "flights-200k.arrow");
+
+function flights(): RecordBatch[] {
+  const pieces: RecordBatch[] = [];
+  for (const batch of RecordBatchReader.from(readFileSync(FLIGHTS))) {
+    for (let at = 0; at < batch.numRows; at += 20_000) pieces.push(batch.slice(at, at + 20_000));
+  }
+  return pieces;
+}
+
+const countOf = (pieces: readonly RecordBatch[]) => pieces.reduce((sum, { numRows }) => sum + numRows, 0);
+
+test("ingests, queries, executes, flushes", async () => {
+  await using eider = await startEider();
+  await using client = await connect(eider.flightUri);
+  const pieces = flights();
+  expect(await client.ingest("flights", pieces, { mode: "create" })).toBe(countOf(pieces));
+  await client.flush("main.flights");
+  const first = pieces[0]?.schema.fields[0]?.name;
+  await using result = await client.query("SELECT * FROM flights");
+  expect(result.schema.fields[0]?.name).toBe(first);
+  let rows = 0;
+  for await (const batch of result) rows += batch.numRows;
+  expect(rows).toBe(countOf(pieces));
+  expect(await client.execute("CREATE TABLE birds (id BIGINT PRIMARY KEY, name VARCHAR)")).toBeLessThanOrEqual(0);
+  expect(await client.execute("INSERT INTO birds VALUES (1, 'eider'), (2, 'goose')")).toBe(2);
+  const deleted = await client.query("DELETE FROM birds WHERE id = 2");
+  expect([deleted.rowsChanged, deleted.schema.fields]).toEqual([1, []]);
+  expect((await (await client.query("SELECT name FROM birds")).toTable()).toArray().map(String)).toEqual([
+    '{"name": "eider"}',
+  ]);
+});
+
+test("a result that is left early stops its statement, and the session goes on", async () => {
+  await using eider = await startEider();
+  await using client = await connect(eider.flightUri);
+  const result = await client.query("SELECT i FROM range(100000000000) t(i)");
+  for await (const batch of result) {
+    expect(batch.numRows).toBeGreaterThan(0);
+    break;
+  }
+  await expect
+    .poll(async () => (await fetch(`${eider.httpUrl}/metrics`)).text(), { timeout: 60_000 })
+    .toMatch(/^eider_queries_running 0$/m);
+  expect((await (await client.query("SELECT 1 AS one")).toTable()).numRows).toBe(1);
+});
+
+test("errors carry the server's code; nobody there is said so", async () => {
+  await using eider = await startEider();
+  await using client = await connect(eider.flightUri);
+  const failed = await client.query("SELEC 1").catch((error: unknown) => error);
+  expect(failed).toBeInstanceOf(FlightError);
+  expect(failed).toMatchObject({ status: "INVALID_ARGUMENT", code: "sql_invalid", isRetryable: false });
+  await expect(connect(`grpc://127.0.0.1:${await freePort()}`)).rejects.toMatchObject({ status: "UNAVAILABLE" });
+  await expect(connect("http://127.0.0.1:1")).rejects.toThrow(/grpc:\/\/HOST:PORT/);
+});
+
+test("a put goes on where the connection broke, and stores no batch twice", async () => {
+  await using dir = tempDir("client-put");
+  const port = await freePort();
+  const start = () => startEider({ dataDir: dir.path, settings: { port, bufferMaxAgeSeconds: 3600 } });
+  let eider = await start();
+  try {
+    await using client = await connect(eider.flightUri);
+    const indexes: number[] = [];
+    let retries = 0;
+    const batches = async function* () {
+      for (let i = 0; i < 100; i++) {
+        if (i === 50) {
+          await eider.kill();
+          eider = await start();
+        }
+        yield* tableFromArrays({ id: Int32Array.from({ length: 10 }, (_, row) => i * 10 + row) }).batches;
+      }
+    };
+    const summary = await client.put("numbers", batches(), {
+      token: (index) => `numbers-${index}`,
+      maxFailures: 50,
+      onAck: ({ index }) => indexes.push(index),
+      onRetry: () => retries++,
+    });
+    expect(summary).toEqual({ batches: 100, rows: 1000 });
+    expect(indexes).toEqual(Array.from({ length: 100 }, (_, i) => i));
+    expect(retries).toBeGreaterThan(0);
+    const again = tableFromArrays({ id: Int32Array.of(1, 2, 3) }).batches;
+    await client.put("numbers", again, { token: () => "numbers-0" });
+    await client.flush("numbers");
+    const result = await client.query("SELECT count(*)::INT AS n, count(DISTINCT id)::INT AS d FROM numbers");
+    expect((await result.toTable()).toArray().map(String)).toEqual(['{"n": 1000, "d": 1000}']);
+  } finally {
+    await eider.kill();
+  }
+});
