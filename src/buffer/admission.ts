@@ -33,6 +33,8 @@ export class Admission {
   readonly #held = new Map<string, { diskBytes: number; hasSealed: boolean }>();
   readonly #waiters = new Set<Waiter>();
   #heldBytes = 0;
+  /** By target, as sent; `#stagedBytes` is what they take on disk. */
+  readonly #staged = new Map<string, number>();
   #stagedBytes = 0;
   #sealedTargets = 0;
   #waitCount = 0;
@@ -72,6 +74,13 @@ export class Admission {
     const isLess = bytes < this.#stagedBytes;
     this.#stagedBytes = bytes;
     if (isLess) this.#wake();
+  }
+
+  /** Bytes that a target's staged streams have written, or (negative) no longer need: they count as the target's own. */
+  stage(key: string, bytes: number): void {
+    this.#staged.set(key, (this.#staged.get(key) ?? 0) + bytes);
+    if (this.#staged.get(key) === 0) this.#staged.delete(key);
+    if (bytes < 0) this.#wake();
   }
 
   /** True, and entered, when nothing holds these bytes back. */
@@ -131,7 +140,7 @@ export class Admission {
   }
 
   #fullError(waiter: Waiter, waitedSeconds: number): EiderError {
-    const own = this.#held.get(waiter.key)?.diskBytes ?? 0;
+    const own = this.#ownBytes(waiter.key);
     return new EiderError(
       "buffer_full",
       `the buffers hold ${this.#heldBytes + this.#stagedBytes} bytes on disk, over buffer_disk_limit_bytes (${this.#settings.diskLimitBytes}), ` +
@@ -140,10 +149,14 @@ export class Admission {
     );
   }
 
+  #ownBytes(key: string): number {
+    return (this.#held.get(key)?.diskBytes ?? 0) + (this.#staged.get(key) ?? 0);
+  }
+
   #isDiskFull(key: string): boolean {
     const { diskLimitBytes } = this.#settings;
     if (this.#heldBytes + this.#stagedBytes <= diskLimitBytes) return false;
-    return (this.#held.get(key)?.diskBytes ?? 0) > diskLimitBytes / Math.max(2, this.#sealedTargets);
+    return this.#ownBytes(key) > diskLimitBytes / Math.max(2, this.#sealedTargets);
   }
 
   #fits(lane: Lane, bytes: number): boolean {

@@ -138,6 +138,8 @@ export class BufferStageStream implements StageStream {
   readonly #gate: Gate;
   #held: ArrowMessage[] = [];
   #heldBytes = 0;
+  readonly #countStaged: (bytes: number) => void;
+  #stagedBytes = 0;
   /** The worker has a file for it. */
   #isInFile = false;
   #aheadBytes = 0;
@@ -152,6 +154,7 @@ export class BufferStageStream implements StageStream {
     this.#owner = owner;
     this.#link = host.link;
     this.#gate = new Gate(host, owner);
+    this.#countStaged = (bytes) => host.admission.stage(owner.key, bytes);
   }
 
   async write(message: ArrowMessage): Promise<void> {
@@ -183,6 +186,7 @@ export class BufferStageStream implements StageStream {
     this.#held = [];
     // A worker that died deletes what it staged when it starts again.
     if (this.#isInFile) await this.#link.call("discardStage", { stage: this.#id }).catch(() => {});
+    this.#countStaged(-this.#stagedBytes);
   }
 
   async #publishFile(options: AppendOptions): Promise<AppendResult> {
@@ -224,6 +228,10 @@ export class BufferStageStream implements StageStream {
       const { message: moved, transfer } = transferable(message);
       return this.#link.call("writeStage", { stage: this.#id, message: moved }, transfer);
     });
+    if (!this.#isEnded) {
+      this.#stagedBytes += bytes;
+      this.#countStaged(bytes);
+    }
     const settled = sent.then(
       () => {
         this.#aheadBytes -= bytes;

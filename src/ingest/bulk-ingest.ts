@@ -153,7 +153,7 @@ async function planLake(
 async function dropUnlessUsed(services: IngestServices, target: Target): Promise<void> {
   const view = services.buffers.views().find((candidate) => targetKey(candidate.target) === targetKey(target));
   if (view && view.openRows + view.sealedRows > 0) return;
-  await services.buffers.clearBuffer(target);
+  // The buffer stays: rows that come in at this moment are acknowledged, and wait for the table to be made again.
   await services.lake.dropTable(target, { ifExists: true });
 }
 

@@ -12,3 +12,13 @@ test("room that a staged stream gives back lets those who wait go on", async () 
   await waiting;
   expect(admission.counters).toMatchObject({ waiting: 0, waits: 1 });
 });
+
+test("one staged stream cannot take more than the limit: what it wrote counts as its target's own", async () => {
+  const admission = new Admission({ diskLimitBytes: 100, fullWaitSeconds: 0.01, maxInFlightBytes: 1000 });
+  admission.setStagedBytes(120);
+  admission.stage("t", 120);
+  expect(admission.tryEnter("other", { inFlightBytes: 0 }, 1)).toBe(true);
+  await expect(admission.enter("t", "main.t", { inFlightBytes: 0 }, 1)).rejects.toMatchObject({ code: "buffer_full" });
+  admission.stage("t", -120);
+  expect(admission.tryEnter("t", { inFlightBytes: 0 }, 1)).toBe(true);
+});
