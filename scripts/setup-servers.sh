@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Installs the databases and the browser that the tests start, from Debian's packages; needs root. Without them `npm test` skips what needs them.
+# Installs the databases and the browser that the tests start, Java and Maven, from Debian's packages; needs root.
+# Without them `npm test` skips what needs them.
 set -euo pipefail
 packages=()
 compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || packages+=(postgresql)
 [ -x /usr/sbin/mariadbd ] || packages+=(mariadb-server)
 [ -x /usr/bin/chromium ] || packages+=(chromium fonts-dejavu-core)
+command -v javac >/dev/null || packages+=(default-jdk-headless)
+command -v mvn >/dev/null || packages+=(maven)
 [ ${#packages[@]} -gt 0 ] || exit 0
 if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then
   echo "not installed: ${packages[*]} (needs apt-get and root)" >&2

@@ -30,8 +30,10 @@ export class BodyReader {
       throw malformed(`the body has ${body.byteLength} bytes, but its header says ${header.bodyLength}`);
     }
     this.#header = header;
-    // Buffers start at multiples of 8 within the body; an aligned body spares a copy per buffer.
-    this.#body = body.byteOffset & 7 ? body.slice() : body;
+    // Buffers start at multiples of 8 within the body, and typed arrays want that of memory. A Node Buffer is made a plain
+    // array either way: `slice` of a Buffer copies nothing.
+    this.#body =
+      body.byteOffset & 7 ? new Uint8Array(body) : new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
     this.#limitBytes = limitBytes;
     this.#bytesLeft = limitBytes;
     // No value takes less than a bit, so a longer column could only be a forged one.

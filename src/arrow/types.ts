@@ -3,6 +3,7 @@ import type { Column } from "../base/table.ts";
 import { duckTypeAt } from "./arrow-types.ts";
 
 export { isAssignable, refuseUnstorable } from "./assignable.ts";
+export { columnMetadata, describedFieldOf } from "./column-facts.ts";
 export { arrowFieldOf, type ResultTypeOptions } from "./duck-types.ts";
 
 /** DuckDB's SQL type for an Arrow field; throws type_unsupported, naming the field's path and Arrow type, when there is none. */

@@ -125,7 +125,7 @@ export class BufferStore implements Buffers, AsyncDisposable {
     this.#requireOpen();
     assert(this.hasBuffer(target), `ensureBuffer was called for ${targetName(target)}`);
     checkFits(schema, this.#mirror(target).layout);
-    const opening = { target, schema: schema.slice() };
+    const opening = { target, schema: new Uint8Array(schema) };
     return new BufferAppendStream(this.#nextId++, opening, this.#owner(target, session), this.#host(target));
   }
 
@@ -140,7 +140,7 @@ export class BufferStore implements Buffers, AsyncDisposable {
     // Without a target any worker will do.
     const host = target ? this.#host(target) : this.#hostOf(must(this.#slots[id % this.#slots.length], "a worker"));
     checkFits(schema, shape && RowLayout.of(shape));
-    const opening = { target, shape, schema: schema.slice() };
+    const opening = { target, shape, schema: new Uint8Array(schema) };
     const { stageMemoryBytes } = this.#options;
     return new BufferStageStream(id, opening, stageMemoryBytes, this.#owner(target, session), host);
   }

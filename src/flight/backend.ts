@@ -115,6 +115,8 @@ export interface ClientTraits {
    * int64 and UBIGINT as decimal(20,0).
    */
   readonly widenUnsigned: boolean;
+  /** The schema that its session starts in; undefined: the backend's own choice. */
+  readonly schema: string | undefined;
 }
 
 export interface Backend {

@@ -104,13 +104,18 @@ export function clearSessionCookie(metadata: Metadata): void {
 /** JDBC: `grpc-java-netty/1.71.0`, from 19 on with its own name before it. It cannot read what other clients can. */
 const JAVA = /grpc-java/i;
 
+/** Headers of the client's own choice: parameters of the JDBC URL, `adbc.flight.sql.rpc.call_header.…` of ADBC. */
 export function clientTraits(metadata: Metadata): ClientTraits {
   const userAgent = String(metadata.get("user-agent")[0] ?? "");
   const asked = metadata.get("unsigned")[0];
-  return { userAgent, widenUnsigned: asked === undefined ? JAVA.test(userAgent) : String(asked) === "widen" };
+  const schema = String(metadata.get("schema")[0] ?? "");
+  return {
+    userAgent,
+    widenUnsigned: asked === undefined ? JAVA.test(userAgent) : String(asked) === "widen",
+    schema: schema === "" ? undefined : schema,
+  };
 }
 
-/** Java cannot bind a value to a parameter of type null; Go cannot bind a number to one of type utf8. */
-export function wantsTextParameters(client: ClientTraits): boolean {
+export function isJava(client: ClientTraits): boolean {
   return JAVA.test(client.userAgent);
 }

@@ -1,9 +1,19 @@
-import { Field, Null, Schema, Utf8 } from "apache-arrow";
+import {
+  type DataType,
+  Field,
+  Null,
+  Schema,
+  Time,
+  TimeMillisecond,
+  Timestamp,
+  TimestampMillisecond,
+  Utf8,
+} from "apache-arrow";
 import { decodeSchema, encodeSchema } from "../arrow/schema.ts";
 import type { FlightDescriptor, FlightInfo, Handle, PreparedResult, Query } from "../wire/messages.ts";
 import type { Frame, Parameters } from "./backend.ts";
 import { schemaBytes } from "./flight-info.ts";
-import { wantsTextParameters } from "./identity.ts";
+import { isJava } from "./identity.ts";
 import type { Lease } from "./lease.ts";
 import { checkedHandle, countOf, framesOf, PlannedResult, SharedStatement } from "./result.ts";
 import type { Env } from "./services.ts";
@@ -41,14 +51,23 @@ export async function createPrepared(query: Query, env: Env): Promise<PreparedRe
   }
 }
 
-/** Parameters of unknown type are null-typed, which every client may replace but Java's: it gets text. */
+/** Java's driver fills the parameters that it is told of, whatever they are; other clients send their own types. */
 function parametersFor(schema: Uint8Array, { context }: Env): Uint8Array {
-  if (!wantsTextParameters(context.client)) return schema;
+  if (!isJava(context.client)) return schema;
   const { fields, metadata } = decodeSchema(schema);
-  const asText = fields.map((field) =>
-    field.type instanceof Null ? new Field(field.name, new Utf8(), true, field.metadata) : field,
-  );
-  return encodeSchema(new Schema(asText, metadata));
+  const fillable = fields.map((field) => new Field(field.name, fillableByJava(field.type), true, field.metadata));
+  return encodeSchema(new Schema(fillable, metadata));
+}
+
+/**
+ * It can put nothing into a null-typed vector, so that parameters of unknown type are text to it; and it writes
+ * milliseconds into times and timestamps of any unit.
+ */
+function fillableByJava(type: DataType): DataType {
+  if (type instanceof Null) return new Utf8();
+  if (type instanceof Time) return new TimeMillisecond();
+  if (type instanceof Timestamp) return new TimestampMillisecond(type.timezone);
+  return type;
 }
 
 async function leaseOf(handle: Handle, { context, services }: Env): Promise<Lease<BoundStatement>> {

@@ -1,7 +1,7 @@
 import duckdb from "@duckdb/node-bindings";
 import { Schema } from "apache-arrow";
 import { encodeSchema } from "../arrow/schema.ts";
-import { arrowFieldOf, type ResultTypeOptions } from "../arrow/types.ts";
+import { describedFieldOf, type ResultTypeOptions } from "../arrow/types.ts";
 import { RecentMap } from "../base/recent-map.ts";
 
 const { Type } = duckdb;
@@ -32,7 +32,7 @@ export function resultSchema(
   const key = keyOf(columns, types);
   const found = key === undefined ? undefined : known.get(key);
   if (found) return found;
-  const bytes = encodeSchema(new Schema(columns.map(({ name, type }) => arrowFieldOf(name, type, true, types))));
+  const bytes = encodeSchema(new Schema(columns.map(({ name, type }) => describedFieldOf(name, type, true, types))));
   if (key !== undefined && key.length <= LONGEST_KEY) known.set(key, bytes);
   return bytes;
 }
@@ -45,7 +45,8 @@ function keyOf(
   for (const { name, type } of columns) {
     const id = duckdb.get_type_id(type);
     if (WITH_PARTS.has(id)) return undefined;
-    parts.push(name, id);
+    // JSON is a VARCHAR by another name, which the schema tells.
+    parts.push(name, id, duckdb.logical_type_get_alias(type) ?? "");
   }
   return JSON.stringify(parts);
 }

@@ -2,7 +2,7 @@ import duckdb from "@duckdb/node-bindings";
 import { Field, Null, Schema } from "apache-arrow";
 import { BatchDecoder } from "../arrow/decode.ts";
 import { decodeSchema } from "../arrow/schema.ts";
-import { arrowFieldOf } from "../arrow/types.ts";
+import { describedFieldOf } from "../arrow/types.ts";
 import { cellValue } from "../arrow/values.ts";
 import type { Connection } from "../duck/database.ts";
 import { fromDuckError } from "../duck/errors.ts";
@@ -95,7 +95,7 @@ export class Statement {
     const fields = Array.from({ length: this.parameterCount }, (_, i) => {
       const name = duckdb.parameter_name(this.handle, i + 1);
       if (duckdb.param_type(this.handle, i + 1) === Type.INVALID) return new Field(name, new Null(), true);
-      return arrowFieldOf(name, duckdb.param_logical_type(this.handle, i + 1), true);
+      return describedFieldOf(name, duckdb.param_logical_type(this.handle, i + 1), true);
     });
     return new Schema(fields);
   }

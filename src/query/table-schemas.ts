@@ -1,7 +1,7 @@
 import duckdb from "@duckdb/node-bindings";
 import { Field, Schema, Utf8 } from "apache-arrow";
 import { encapsulate, encodeSchema } from "../arrow/schema.ts";
-import { arrowFieldOf, type ResultTypeOptions } from "../arrow/types.ts";
+import { columnMetadata, describedFieldOf, type ResultTypeOptions } from "../arrow/types.ts";
 import type { Connection } from "../duck/database.ts";
 import { LAKE } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
@@ -27,14 +27,14 @@ export async function tableSchemas(
     const type = types.get(String(column["data_type"]));
     const field = fieldOf(String(column["column_name"]), type, column["is_nullable"] === true, resultTypes);
     const metadata = new Map<string, string>([
+      [columnMetadata("TYPE_NAME"), plainName(String(column["data_type"]))],
       ...field.metadata,
-      ["ARROW:FLIGHT:SQL:CATALOG_NAME", String(column["database_name"])],
+      [columnMetadata("CATALOG_NAME"), String(column["database_name"])],
       // By FlightSql.proto, and by Java's, C++'s and Go's libraries.
-      ["ARROW:FLIGHT:SQL:DB_SCHEMA_NAME", String(column["schema_name"])],
-      ["ARROW:FLIGHT:SQL:SCHEMA_NAME", String(column["schema_name"])],
-      ["ARROW:FLIGHT:SQL:TABLE_NAME", String(column["table_name"])],
-      ...typeMetadata(String(column["data_type"])),
-      ...(column["comment"] == null ? [] : [["ARROW:FLIGHT:SQL:REMARKS", String(column["comment"])] as const]),
+      [columnMetadata("DB_SCHEMA_NAME"), String(column["schema_name"])],
+      [columnMetadata("SCHEMA_NAME"), String(column["schema_name"])],
+      [columnMetadata("TABLE_NAME"), String(column["table_name"])],
+      ...(column["comment"] == null ? [] : [[columnMetadata("REMARKS"), String(column["comment"])] as const]),
     ]);
     const fields = fieldsOf.get(key) ?? [];
     fieldsOf.set(key, fields);
@@ -46,15 +46,9 @@ export async function tableSchemas(
   });
 }
 
-/** `DECIMAL(10,2)` is TYPE_NAME DECIMAL with PRECISION 10 and SCALE 2: JDBC shows the type name as it comes. */
-function typeMetadata(type: string): Array<[string, string]> {
-  const decimal = /^DECIMAL\((\d+),\s*(\d+)\)$/.exec(type);
-  if (!decimal) return [["ARROW:FLIGHT:SQL:TYPE_NAME", type.replace(/\(.*$/s, "")]];
-  return [
-    ["ARROW:FLIGHT:SQL:TYPE_NAME", "DECIMAL"],
-    ["ARROW:FLIGHT:SQL:PRECISION", decimal[1] ?? ""],
-    ["ARROW:FLIGHT:SQL:SCALE", decimal[2] ?? ""],
-  ];
+/** The type's name without its parameters, for types that have no Arrow type. */
+function plainName(type: string): string {
+  return type.replace(/\(.*\)/s, "");
 }
 
 /**
@@ -70,7 +64,7 @@ function fieldOf(
   const asText = new Field(name, new Utf8(), nullable);
   if (!type) return asText;
   try {
-    return arrowFieldOf(name, type, nullable, resultTypes);
+    return describedFieldOf(name, type, nullable, resultTypes);
   } catch (error) {
     if (error instanceof EiderError && error.code === "type_unsupported") return asText;
     throw error;

@@ -15,8 +15,17 @@ export class LakeBackend implements Backend {
     this.#services = services;
   }
 
-  openSession(principal: Principal, { widenUnsigned }: ClientTraits): Promise<Session> {
-    return ClientSession.open(principal, this.#services, { widenUnsigned }, guardOf(this.#services, principal));
+  async openSession(principal: Principal, { widenUnsigned, schema }: ClientTraits): Promise<Session> {
+    const guard = guardOf(this.#services, principal);
+    const session = await ClientSession.open(principal, this.#services, { widenUnsigned }, guard);
+    if (schema === undefined) return session;
+    try {
+      await session.setOptions({ schema });
+      return session;
+    } catch (error) {
+      await session[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   async listTables(

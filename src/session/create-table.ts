@@ -46,7 +46,11 @@ export class CreateTableStatement implements Prepared {
       return found && !query ? found : undefined;
     });
     if (!target) return EngineStatement.prepare(context, piece, options);
-    const definition = await readDefinition(context.services.scratch, statement);
+    const definition = await readDefinition(context.services.scratch, statement).catch(async (error) => {
+      // The scratch database was given another text: what is wrong is told with its place in the user's own.
+      await (await EngineStatement.prepare(context, piece, options))[Symbol.asyncDispose]();
+      throw error;
+    });
     for (const column of definition.columns) refuseUnstorable(column);
     if (definition.primaryKey.length === 0) return EngineStatement.prepare(context, piece, options);
     return new CreateTableStatement(context, statement, target, definition);

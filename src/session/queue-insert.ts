@@ -1,8 +1,10 @@
+import type { Schema } from "apache-arrow";
 import { encodeSchema } from "../arrow/schema.ts";
 import type { Column, TableShape } from "../base/table.ts";
 import type { Target } from "../base/target.ts";
 import type { StageStream } from "../buffer/types.ts";
-import { quoteIdentifier } from "../duck/sql.ts";
+import type { Connection } from "../duck/database.ts";
+import { lakeTable, quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import type { ExecuteOptions, Parameters, Prepared, StatementInfo, StatementResult } from "../flight/backend.ts";
 import { directWriteInto, writeDirect } from "../ingest/direct-write.ts";
@@ -53,8 +55,13 @@ export class QueueInsertStatement implements Prepared {
     const prepared = await context.sql.onSlot(open?.hasBegun ? open : undefined, async (slot) => {
       const source = await Statement.prepare(slot.connection, statement.source);
       try {
-        const columns = source.parameterCount === 0 ? { version, names: source.columnNames } : undefined;
-        return { parameterSchema: encodeSchema(source.parameterSchema), columns };
+        if (source.parameterCount === 0) {
+          const columns = { version, names: source.columnNames };
+          return { parameterSchema: encodeSchema(source.parameterSchema), columns };
+        }
+        const target = { schema: context.services.names.targetSchema, table: statement.table };
+        const asInserted = await parametersOfInsert(slot.connection, target, statement);
+        return { parameterSchema: encodeSchema(asInserted ?? source.parameterSchema), columns: undefined };
       } finally {
         source.close();
       }
@@ -171,6 +178,28 @@ export class QueueInsertStatement implements Prepared {
         statement.close();
       }
     });
+  }
+}
+
+/** What the columns make of the source's parameters; undefined when there is no such table yet, or the two do not fit. */
+async function parametersOfInsert(
+  connection: Connection,
+  target: Target,
+  { columns, byName, source }: QueueInsert,
+): Promise<Schema | undefined> {
+  const names = columns === undefined ? "" : ` (${columns.map(quoteIdentifier).join(", ")})`;
+  try {
+    const insert = await Statement.prepare(
+      connection,
+      `INSERT INTO ${lakeTable(target)}${names}${byName ? " BY NAME" : ""} ${source}`,
+    );
+    try {
+      return insert.parameterSchema;
+    } finally {
+      insert.close();
+    }
+  } catch {
+    return undefined;
   }
 }
 

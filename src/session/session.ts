@@ -201,7 +201,7 @@ export class ClientSession implements Session, SessionContext {
       if (name === "catalog" || name === "schema") {
         if (value === undefined) await this.#use(LAKE, this.services.names.targetSchema);
         else if (typeof value !== "string") errors[name] = "invalid_value";
-        else if (name === "catalog") await this.#use(value, value === LAKE ? this.services.names.targetSchema : "main");
+        else if (name === "catalog") await this.#useCatalog(value);
         else await this.#use(undefined, value);
       } else if (name === "eider_read_consistency") {
         const found = ["session", "strong", "eventual"].includes(String(value ?? "session"));
@@ -212,6 +212,13 @@ export class ClientSession implements Session, SessionContext {
       }
     }
     return errors;
+  }
+
+  /** The catalog that is in use keeps its schema: clients name it at connect, after the schema. */
+  async #useCatalog(catalog: string): Promise<void> {
+    const [current] = await this.#onHome("SELECT current_database() AS catalog");
+    if (current?.["catalog"] === catalog) return;
+    await this.#use(catalog, catalog === LAKE ? this.services.names.targetSchema : "main");
   }
 
   async #use(catalog: string | undefined, schema: string): Promise<void> {

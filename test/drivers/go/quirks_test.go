@@ -85,14 +85,21 @@ func (q *quirks) CreateSampleTable(table string, rows arrow.RecordBatch) error {
 }
 
 func (q *quirks) SampleTableSchemaMetadata(table string, dataType arrow.DataType) arrow.Metadata {
-	typeNames := map[arrow.Type]string{arrow.INT64: "BIGINT", arrow.STRING: "VARCHAR"}
-	return arrow.MetadataFrom(map[string]string{
+	facts := map[arrow.Type]map[string]string{
+		arrow.INT64:  {"TYPE_NAME": "BIGINT", "PRECISION": "19", "SCALE": "0"},
+		arrow.STRING: {"TYPE_NAME": "VARCHAR", "IS_CASE_SENSITIVE": "1"},
+	}
+	metadata := map[string]string{
 		"ARROW:FLIGHT:SQL:CATALOG_NAME":   q.Catalog(),
 		"ARROW:FLIGHT:SQL:DB_SCHEMA_NAME": q.DBSchema(),
 		"ARROW:FLIGHT:SQL:SCHEMA_NAME":    q.DBSchema(),
 		"ARROW:FLIGHT:SQL:TABLE_NAME":     table,
-		"ARROW:FLIGHT:SQL:TYPE_NAME":      typeNames[dataType.ID()],
-	})
+		"ARROW:FLIGHT:SQL:IS_SEARCHABLE":  "1",
+	}
+	for key, value := range facts[dataType.ID()] {
+		metadata["ARROW:FLIGHT:SQL:"+key] = value
+	}
+	return arrow.MetadataFrom(metadata)
 }
 
 func (q *quirks) DropTable(connection adbc.Connection, table string) error {

@@ -17,7 +17,7 @@ async function open(limit = 10) {
     release: async (value) => void released.push(value),
   });
   const owner = (name: string) =>
-    new SessionRecord(backend, openPrincipal(name), { userAgent: "", widenUnsigned: false }, 0);
+    new SessionRecord(backend, openPrincipal(name), { userAgent: "", widenUnsigned: false, schema: undefined }, 0);
   return { table, released, owner, pass: (seconds: number) => (nowMs += seconds * 1000) };
 }
 
