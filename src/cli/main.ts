@@ -4,6 +4,7 @@ import { ROLES } from "../access/principal.ts";
 import { addSettingFlags, type Flags, readFlags } from "../config/flags.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import { check } from "./check.ts";
+import { addClientCommands } from "./client-commands.ts";
 import { serve } from "./serve.ts";
 import { EXIT, type Shell } from "./shell.ts";
 import { addUser } from "./user.ts";
@@ -45,6 +46,8 @@ export async function runCli(args: readonly string[], shell: Shell): Promise<num
     return chosen.run === undefined ? EXIT.ok : await chosen.run();
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.config;
+    // Who reads the output, `head` for example, has enough.
+    if (error instanceof Error && Reflect.get(error, "code") === "EPIPE") return EXIT.ok;
     shell.stderr(`eider: ${messageOf(error)}\n`);
     return error instanceof EiderError && error.code === "config_invalid" ? EXIT.config : EXIT.failed;
   }
@@ -64,6 +67,7 @@ function createProgram(shell: Shell, choose: Choose): Command {
     addSettingFlags(command).addHelpText("after", FOOTER);
     command.action(() => choose(() => row.run(readFlags(command), shell)));
   }
+  addClientCommands(program, (usage) => prepare(program.command(usage), shell), shell, choose);
   addUserCommand(program, shell, choose);
   return program;
 }

@@ -1,5 +1,6 @@
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
+import { text } from "node:stream/consumers";
 import type { FailpointSpec } from "../base/failpoints.ts";
 import type { Shell } from "./shell.ts";
 
@@ -12,6 +13,10 @@ export function processShell(failpoints?: FailpointSpec): Shell {
     cwd: process.cwd(),
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
+    write,
+    readInput: () => text(process.stdin),
+    stdinIsTerminal: process.stdin.isTTY === true,
+    stdoutIsTerminal: process.stdout.isTTY === true,
     stderrIsTerminal: process.stderr.isTTY === true,
     onStopSignal(listener) {
       for (const signal of STOP_SIGNALS) process.on(signal, listener);
@@ -24,6 +29,14 @@ export function processShell(failpoints?: FailpointSpec): Shell {
     exitNow: () => process.kill(process.pid, "SIGKILL"),
     ...(failpoints ? { failpoints } : {}),
   };
+}
+
+function write(part: string | Uint8Array): Promise<void> {
+  // Without a listener the stream's error would end the process by an exception; the callback gets it, too.
+  if (process.stdout.listenerCount("error") === 0) process.stdout.on("error", () => undefined);
+  return new Promise((resolve, reject) => {
+    process.stdout.write(part, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 async function readSecret(question: string): Promise<string> {

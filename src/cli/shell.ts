@@ -6,6 +6,12 @@ export interface Shell {
   readonly cwd: string;
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
+  /** For output of any size: resolves when it may go on; rejects with EPIPE when nobody reads. */
+  readonly write: (part: string | Uint8Array) => Promise<void>;
+  /** All of standard input. */
+  readonly readInput: () => Promise<string>;
+  readonly stdinIsTerminal: boolean;
+  readonly stdoutIsTerminal: boolean;
   readonly stderrIsTerminal: boolean;
   /** Calls `listener` at each SIGTERM and SIGINT; returns what stops it. */
   readonly onStopSignal: (listener: (signal: string) => void) => () => void;
@@ -16,5 +22,5 @@ export interface Shell {
   readonly failpoints?: FailpointSpec;
 }
 
-/** Exit codes; 78 is EX_CONFIG of sysexits.h, which systemd's RestartPreventExitStatus can name. */
-export const EXIT = { ok: 0, failed: 1, config: 78 } as const;
+/** Exit codes; from 64 on those of sysexits.h: systemd's RestartPreventExitStatus can name 78, EX_CONFIG. */
+export const EXIT = { ok: 0, failed: 1, unavailable: 69, noPermission: 77, config: 78 } as const;

@@ -32,6 +32,12 @@ async function run(args: readonly string[], overrides: Partial<Shell> = {}): Pro
     stderr: (text) => {
       stderr += text;
     },
+    write: async (part) => {
+      stdout += part;
+    },
+    readInput: async () => "",
+    stdinIsTerminal: false,
+    stdoutIsTerminal: false,
     stderrIsTerminal: false,
     onStopSignal: () => () => {},
     exitNow: () => {

@@ -1,0 +1,63 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { EiderError, messageOf } from "../errors.ts";
+import { type ConnectionFlags, withClient } from "./connection.ts";
+import { FORMAT_NAMES, FORMATS, type FormatName } from "./output/formats.ts";
+import { ProgressLine, rateText } from "./output/progress.ts";
+import { EXIT, type Shell } from "./shell.ts";
+
+export interface QueryFlags extends ConnectionFlags {
+  readonly file?: string;
+  readonly format?: string;
+  readonly maxRows: string;
+}
+
+/** Runs one statement, of the argument, a file or standard input, and prints its rows. */
+export async function query(argument: string | undefined, flags: QueryFlags, shell: Shell): Promise<number> {
+  const format = formatOf(flags.format ?? "table", shell);
+  const maxRows = Number(flags.maxRows);
+  if (!Number.isSafeInteger(maxRows) || maxRows < 0) {
+    throw new EiderError("config_invalid", `--max-rows is a number of rows, or 0 for all, not ${flags.maxRows}`);
+  }
+  const sql = await textOf(argument, flags.file, shell);
+  return await withClient(flags, shell, async (client) => {
+    const startedMs = performance.now();
+    let rows = 0;
+    using _progress = new ProgressLine(shell, () => rateText(rows, performance.now() - startedMs));
+    await using result = await client.query(sql);
+    if (result.schema.fields.length === 0) {
+      if (result.rowsChanged !== undefined) shell.stderr(`${result.rowsChanged} rows changed\n`);
+      return EXIT.ok;
+    }
+    const onRows = (count: number) => {
+      rows += count;
+    };
+    for await (const part of FORMATS[format](result, { maxRows, onRows })) await shell.write(part);
+    return EXIT.ok;
+  });
+}
+
+function formatOf(text: string, shell: Shell): FormatName {
+  const format = FORMAT_NAMES.find((name) => name === text);
+  if (!format) throw new EiderError("config_invalid", `--format is one of ${FORMAT_NAMES.join(", ")}, not ${text}`);
+  if (format === "arrow" && shell.stdoutIsTerminal) {
+    throw new EiderError("config_invalid", "Arrow is not for a terminal: redirect it, as in > rows.arrow");
+  }
+  return format;
+}
+
+async function textOf(argument: string | undefined, file: string | undefined, shell: Shell): Promise<string> {
+  if (argument !== undefined && file !== undefined) {
+    throw new EiderError("config_invalid", "give the SQL as an argument or by --file, not both");
+  }
+  if (argument !== undefined && argument !== "-") return argument;
+  if (file === undefined || file === "-") {
+    if (shell.stdinIsTerminal) shell.stderr("SQL, then Ctrl-D:\n");
+    return await shell.readInput();
+  }
+  try {
+    return await readFile(resolve(shell.cwd, file), "utf8");
+  } catch (error) {
+    throw new EiderError("config_invalid", `cannot read ${file}: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,90 @@
+import { execFile, spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { tableFromIPC } from "apache-arrow";
+import { expect, test } from "vitest";
+import { freePort } from "../support/free-port.ts";
+import { REPO } from "../support/repo.ts";
+import { startEider } from "../support/start-eider.ts";
+import { tempDir } from "../support/temp-dir.ts";
+
+interface Ran {
+  readonly code: number;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+/** Runs `bin/eider` as a process of its own, as a person does. */
+function run(args: readonly string[], env: Readonly<Record<string, string>>, input = ""): Promise<Ran> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      join(REPO, "bin", "eider"),
+      [...args],
+      { env: { ...process.env, ...env }, encoding: "buffer", maxBuffer: 2 ** 28 },
+      (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr: String(stderr) }),
+    );
+    child.stdin?.end(input);
+  });
+}
+
+test("query prints every format, of an argument, a file and standard input; flush commits", async () => {
+  await using eider = await startEider({ settings: { bufferMaxAgeSeconds: 3600 } });
+  await using dir = tempDir("commands");
+  const env = { EIDER_URI: eider.flightUri };
+  const made = await run(["query", "CREATE TABLE birds (id BIGINT PRIMARY KEY, name VARCHAR, mass DECIMAL(6,2))"], env);
+  expect(made).toMatchObject({ code: 0 });
+  const insert = "INSERT INTO duckling_queue.birds VALUES (1, 'eider', 2.10), (9007199254740993, 'a \"b\"', NULL)";
+  expect(await run(["query"], env, insert)).toMatchObject({ code: 0, stderr: "2 rows changed\n" });
+  expect(await run(["flush", "main.birds"], env)).toMatchObject({ code: 0 });
+  const sql = "SELECT * FROM birds ORDER BY id";
+  const file = join(dir.path, "birds.sql");
+  writeFileSync(file, sql);
+  const printed = async (format: string, ...args: string[]) =>
+    (await run(["query", ...args, "-o", format], env)).stdout;
+  expect(String(await printed("csv", "--file", file))).toBe(
+    'id,name,mass\n1,eider,2.10\n9007199254740993,"a ""b""",\n',
+  );
+  expect(String(await printed("ndjson", sql))).toBe(
+    '{"id":1,"name":"eider","mass":2.10}\n{"id":"9007199254740993","name":"a \\"b\\"","mass":null}\n',
+  );
+  expect(JSON.parse(String(await printed("json", sql)))).toHaveLength(2);
+  expect(String(await printed("json", `${sql} LIMIT 0`))).toBe("[]\n");
+  expect(
+    tableFromIPC(await printed("arrow", sql))
+      .getChild("name")
+      ?.toArray(),
+  ).toEqual(["eider", 'a "b"']);
+  const table = String((await run(["query", sql], env)).stdout);
+  expect(table).toContain("               1  eider  2.10");
+  expect(table).toContain("(2 rows)");
+});
+
+test("a reader that has enough ends the query with 0", async () => {
+  await using eider = await startEider();
+  const args = ["query", "--uri", eider.flightUri, "-o", "csv", "SELECT i FROM range(1000000000) t(i)"];
+  const child = spawn(join(REPO, "bin", "eider"), args, { stdio: ["ignore", "pipe", "pipe"] });
+  const ended = new Promise((resolve) => child.on("close", resolve));
+  child.stdout.once("data", () => child.stdout.destroy());
+  expect(await ended).toBe(0);
+});
+
+test("errors say what to do, and exit codes tell them apart", async () => {
+  await using eider = await startEider();
+  const nobody = await run(["query", "SELECT 1"], { EIDER_URI: `grpc://127.0.0.1:${await freePort()}` });
+  expect(nobody.code).toBe(69);
+  expect(nobody.stderr).toMatch(/no answer from grpc:.*\n.*eider serve.*--uri/);
+  const env = { EIDER_URI: eider.flightUri };
+  const wrong = await run(["query", "SELEC 1"], env);
+  expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining("syntax error")]);
+  expect(await run(["query", "-o", "xml", "SELECT 1"], env)).toMatchObject({ code: 78 });
+  expect(await run(["query", "SELECT 1"], { EIDER_URI: "http://here" })).toMatchObject({ code: 78 });
+});
+
+test("completion knows the commands and their flags", async () => {
+  const { stdout } = await run(["completion", "bash"], {});
+  const asked = `COMP_WORDS=(eider query --fo); COMP_CWORD=2; _eider; echo "\${COMPREPLY[@]}"`;
+  const { words } = await new Promise<{ words: string }>((resolve, reject) => {
+    execFile("bash", ["-c", `${stdout}\n${asked}`], (error, words) => (error ? reject(error) : resolve({ words })));
+  });
+  expect(words.trim()).toBe("--format");
+});
