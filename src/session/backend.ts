@@ -20,7 +20,7 @@ export class LakeBackend implements Backend {
     const session = await ClientSession.open(principal, this.#services, { widenUnsigned }, guard);
     if (schema === undefined) return session;
     try {
-      await session.setOptions({ schema });
+      await session.startIn(schema);
       return session;
     } catch (error) {
       await session[Symbol.asyncDispose]();

@@ -64,6 +64,8 @@ export class ClientSession implements Session, SessionContext {
   readonly #reads: ReadBarrier;
   readonly #guard: Guard | undefined;
   #schema: Promise<string> | undefined;
+  /** Where the session is after it has named the catalog alone: JDBC does at connect. */
+  #startSchema: string;
 
   private constructor(
     principal: Principal,
@@ -74,6 +76,7 @@ export class ClientSession implements Session, SessionContext {
   ) {
     this.principal = principal;
     this.services = services;
+    this.#startSchema = services.names.targetSchema;
     this.sql = sql;
     this.#reads = new ReadBarrier(services, this.id);
     this.resultTypes = resultTypes;
@@ -92,6 +95,12 @@ export class ClientSession implements Session, SessionContext {
       (work) => services.lake.commitInTurn(work),
     );
     return new ClientSession(principal, services, sql, resultTypes, guard);
+  }
+
+  /** Throws `not_found` when there is no such schema in the lake. */
+  async startIn(schema: string): Promise<void> {
+    await this.#use(LAKE, schema);
+    this.#startSchema = schema;
   }
 
   async prepare(text: string, options: ExecuteOptions): Promise<Prepared> {
@@ -199,9 +208,9 @@ export class ClientSession implements Session, SessionContext {
     const errors: Record<string, "invalid_name" | "invalid_value" | "error"> = {};
     for (const [name, value] of Object.entries(options)) {
       if (name === "catalog" || name === "schema") {
-        if (value === undefined) await this.#use(LAKE, this.services.names.targetSchema);
+        if (value === undefined) await this.#use(LAKE, this.#startSchema);
         else if (typeof value !== "string") errors[name] = "invalid_value";
-        else if (name === "catalog") await this.#useCatalog(value);
+        else if (name === "catalog") await this.#use(value, value === LAKE ? this.#startSchema : "main");
         else await this.#use(undefined, value);
       } else if (name === "eider_read_consistency") {
         const found = ["session", "strong", "eventual"].includes(String(value ?? "session"));
@@ -212,13 +221,6 @@ export class ClientSession implements Session, SessionContext {
       }
     }
     return errors;
-  }
-
-  /** The catalog that is in use keeps its schema: clients name it at connect, after the schema. */
-  async #useCatalog(catalog: string): Promise<void> {
-    const [current] = await this.#onHome("SELECT current_database() AS catalog");
-    if (current?.["catalog"] === catalog) return;
-    await this.#use(catalog, catalog === LAKE ? this.services.names.targetSchema : "main");
   }
 
   async #use(catalog: string | undefined, schema: string): Promise<void> {
