@@ -107,8 +107,8 @@ export class Polls {
 }
 
 /** A cancel is meant for the statement, a deadline for the one call; but who has no answer yet has nothing to ask for. */
-function canAskAgain(id: string | undefined, { signal }: CallContext): boolean {
-  return id !== undefined && signal.reason instanceof EiderError && signal.reason.code === "deadline_exceeded";
+function canAskAgain(id: string | undefined, { abortReason }: CallContext): boolean {
+  return id !== undefined && abortReason?.code === "deadline_exceeded";
 }
 
 /** Harmless for work that has ended. */
