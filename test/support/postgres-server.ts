@@ -1,6 +1,7 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "./free-port.ts";
 import { Service } from "./service.ts";
 import { tempDir } from "./temp-dir.ts";
@@ -53,6 +54,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     // Ends without waiting for clients.
     signal: "SIGINT",
   });
+  await untilReady(bin, port);
   return {
     port,
     connection: (database, via = port) => `host=127.0.0.1 port=${via} user=${USER} dbname=${database}`,
@@ -66,4 +68,10 @@ export async function startPostgres(): Promise<PostgresServer> {
       await folder[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Its port is open before it takes connections ("the database system is starting up"). A test's own timeout ends the wait. */
+async function untilReady(bin: string, port: number): Promise<void> {
+  const args = ["-q", "-h", "127.0.0.1", "-p", String(port), "-U", USER];
+  while (spawnSync(join(bin, "pg_isready"), args).status !== 0) await sleep(20);
 }
