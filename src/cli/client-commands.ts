@@ -1,10 +1,13 @@
 import type { Command } from "commander";
+import { FILE_FORMAT_NAMES } from "../files/formats.ts";
 import { completion, SHELLS } from "./completion.ts";
 import { addConnectionFlags, type ConnectionFlags } from "./connection.ts";
 import { flush } from "./flush.ts";
+import { type IngestFlags, ingest } from "./ingest.ts";
 import { FORMAT_NAMES } from "./output/formats.ts";
 import { type QueryFlags, query } from "./query.ts";
 import type { Shell } from "./shell.ts";
+import { type StatusFlags, status } from "./status.ts";
 
 /** Makes the command `usage`; set up as all commands are. */
 type AddCommand = (usage: string) => Command;
@@ -26,6 +29,22 @@ export function addClientCommands(program: Command, add: AddCommand, shell: Shel
   flushCommand.action((table: string | undefined) =>
     choose(() => flush(table, flushCommand.opts<ConnectionFlags>(), shell)),
   );
+
+  const ingestCommand = addConnectionFlags(add("ingest <files...>"))
+    .description(
+      "Append files to a table: paths, globs in quotes, http(s):// and s3:// addresses. Run it again if it broke.",
+    )
+    .requiredOption("-t, --table <name>", "table or schema.table; made from the first batch when it is missing")
+    .option("--format <format>", `${FILE_FORMAT_NAMES.join(", ")} (default: by the name's ending)`)
+    .option("--op <op>", "insert, upsert or delete, by the table's primary key (default: upsert where it has one)")
+    .option("--again", "store files again that were stored within the server's token_retention_seconds");
+  ingestCommand.action((files: string[]) => choose(() => ingest(files, ingestCommand.opts<IngestFlags>(), shell)));
+
+  const statusCommand = addConnectionFlags(add("status"))
+    .description("Show buffers, flushes that are due and the last ones; on a terminal again each second.")
+    .option("--once", "show it once")
+    .option("--json", "once, as one JSON object");
+  statusCommand.action(() => choose(() => status(statusCommand.opts<StatusFlags>(), shell)));
 
   add("completion <shell>")
     .description(`Print the completion script of a shell: ${SHELLS.join(", ")}.`)

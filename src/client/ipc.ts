@@ -14,7 +14,6 @@ export const END_OF_STREAM: Uint8Array = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0
 export interface EncodedBatch {
   readonly schema: Uint8Array;
   readonly frames: readonly Frame[];
-  readonly rows: number;
 }
 
 export type BatchLike = RecordBatch | EncodedBatch;
@@ -41,7 +40,7 @@ export function encodeBatch(batch: BatchLike): EncodedBatch {
   if ("frames" in batch) return batch;
   const [schema, ...frames] = split(RecordBatchStreamWriter.writeAll([batch]).toUint8Array(true));
   if (!schema) throw new TypeError("the batch has no schema");
-  return { schema: schema.header, frames, rows: batch.numRows };
+  return { schema: schema.header, frames };
 }
 
 function split(stream: Uint8Array): Frame[] {

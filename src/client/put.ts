@@ -175,7 +175,7 @@ export class Put {
     if (!sent) return;
     this.#unacknowledgedBytes -= sent.bytes;
     this.#failures = 0;
-    const { rows = sent.batch.rows, seq = 0 } = parseAck(metadata);
+    const { rows = 0, seq = 0 } = parseAck(metadata);
     this.#rows += rows;
     this.#options.onAck?.({ index: this.#acknowledged++, token: sent.token, rows, seq });
   }

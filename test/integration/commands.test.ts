@@ -59,6 +59,37 @@ test("query prints every format, of an argument, a file and standard input; flus
   expect(table).toContain("(2 rows)");
 });
 
+const DATA = join(REPO, "node_modules", "vega-datasets", "data");
+
+test("ingest stores each kind of file, and a run that is repeated stores nothing twice; status shows what waits", async () => {
+  await using eider = await startEider({ settings: { bufferMaxAgeSeconds: 3600, bufferMaxRows: 10_000_000 } });
+  const env = { EIDER_URI: eider.flightUri };
+  const files = { flights: "flights-200k.arrow", airports: "airports.csv", cars: "cars.json", stocks: "stocks.c*v" };
+  const waiting = async () => {
+    const { stdout } = await run(["status", "--json"], env);
+    const { buffers } = JSON.parse(String(stdout)) as { buffers: Array<{ table: string; rows: number }> };
+    return Object.fromEntries(buffers.map(({ table, rows }) => [table, rows]));
+  };
+  const expected = { "main.flights": 200_000, "main.airports": 3376, "main.cars": 406, "main.stocks": 560 };
+  for (let i = 0; i < 2; i++) {
+    for (const [table, file] of Object.entries(files)) {
+      const { code, stderr } = await run(["ingest", join(DATA, file), "--table", table], env);
+      expect([code, stderr]).toEqual([0, expect.stringContaining(`${table}: `)]);
+    }
+    expect(await waiting()).toEqual(expected);
+  }
+  expect(await run(["ingest", join(DATA, "cars.json"), "--table", "cars", "--again"], env)).toMatchObject({ code: 0 });
+  expect(await waiting()).toEqual({ ...expected, "main.cars": 812 });
+  const parquet = join(DATA, "flights-3m.parquet");
+  expect((await run(["ingest", parquet, "--table", "delays"], env)).stderr).toContain("delays: 3,000,000 rows");
+  expect(String((await run(["status"], env)).stdout)).toMatch(/^main\.delays +\d+/m);
+  expect((await run(["flush"], env)).code).toBe(0);
+  const count = "SELECT count(*) AS n FROM delays";
+  expect(String((await run(["query", "-o", "csv", count], env)).stdout)).toBe("n\n3000000\n");
+  expect(await run(["ingest", join(DATA, "nothing-*.csv"), "--table", "t"], env)).toMatchObject({ code: 1 });
+  expect(await run(["ingest", join(DATA, "7zip.png"), "--table", "t"], env)).toMatchObject({ code: 78 });
+});
+
 test("a reader that has enough ends the query with 0", async () => {
   await using eider = await startEider();
   const args = ["query", "--uri", eider.flightUri, "-o", "csv", "SELECT i FROM range(1000000000) t(i)"];

@@ -1,0 +1,27 @@
+import { createHash } from "node:crypto";
+import type { Connection } from "../duck/database.ts";
+import { quoteLiteral } from "../duck/sql.ts";
+import { EiderError } from "../errors.ts";
+
+export interface FoundFile {
+  /** An absolute path, or a URL. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** Names this content at this place: another path, size or time of change gives another. */
+  readonly fingerprint: string;
+}
+
+/**
+ * The files that a path, glob or URL names, by DuckDB (https://duckdb.org/docs/stable/guides/file_formats/read_file), sorted.
+ * Throws `not_found` when there are none.
+ */
+export async function listFiles(connection: Connection, pattern: string): Promise<FoundFile[]> {
+  const rows = await connection.rows(
+    `SELECT filename, size, epoch_us(last_modified) AS changed FROM read_blob(${quoteLiteral(pattern)}) ORDER BY filename`,
+  );
+  if (rows.length === 0) throw new EiderError("not_found", `no file is called ${pattern}`);
+  return rows.map(({ filename, size, changed }) => {
+    const fingerprint = createHash("sha256").update(JSON.stringify([String(filename), String(size), String(changed)]));
+    return { path: String(filename), sizeBytes: Number(size), fingerprint: fingerprint.digest("hex").slice(0, 32) };
+  });
+}
