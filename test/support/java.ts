@@ -20,13 +20,18 @@ export function hasJava(): boolean {
   return missing.length === 0;
 }
 
-/** The driver, by Maven, whose own folder keeps it from then on. */
+/** The driver, by Maven, in whose usual folder it stays; Java itself would take the home folder from the user's entry. */
 async function driverJar(): Promise<string> {
   const { group, artifact, version } = DRIVER;
-  const jar = join(homedir(), ".m2/repository", ...group.split("."), artifact, version, `${artifact}-${version}.jar`);
+  const repository = join(homedir(), ".m2", "repository");
+  const jar = join(repository, ...group.split("."), artifact, version, `${artifact}-${version}.jar`);
   if (existsSync(jar)) return jar;
-  const coordinates = `-Dartifact=${group}:${artifact}:${version}`;
-  await promisify(execFile)("mvn", ["--batch-mode", "--quiet", "dependency:get", coordinates, "-Dtransitive=false"]);
+  const options = [
+    `-Dmaven.repo.local=${repository}`,
+    `-Dartifact=${group}:${artifact}:${version}`,
+    "-Dtransitive=false",
+  ];
+  await promisify(execFile)("mvn", ["--batch-mode", "--quiet", "dependency:get", ...options]);
   return jar;
 }
 
