@@ -1,10 +1,11 @@
+import { RecentMap } from "../base/recent-map.ts";
 import { type Target, targetKey, targetName } from "../base/target.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import type { Clock } from "../flush/clock.ts";
 import type { LakeInfo } from "../lake/info.ts";
 import type { Maintenance, MaintenanceControl } from "../lake/maintenance.ts";
 import type { Log } from "../lake/types.ts";
-import { lakeChores, type Policy, TABLE_CHORES } from "./chores.ts";
+import { lakeChores, type Policy, TABLE_CHORES, type TableState } from "./chores.ts";
 import { TaskList } from "./task-list.ts";
 
 export type TaskResult = "done" | "nothing" | "conflict" | "cancelled" | "failed";
@@ -39,6 +40,8 @@ export class Housekeeper implements AsyncDisposable {
   readonly tasks: TaskList;
   readonly #options: HousekeeperOptions;
   readonly #deletingFlushes = new Map<string, number>();
+  /** The files of a table, by chore and table, on which the chore last found nothing to do. */
+  readonly #vain = new RecentMap<string, string>(4096);
   #longestFlushMs = 0;
   #lakeChoresAtMs = 0;
   #cancelTimer: () => void = () => {};
@@ -78,17 +81,14 @@ export class Housekeeper implements AsyncDisposable {
       log.warn({ error: messageOf(error) }, "housekeeping could not look at the lake");
       return;
     }
-    const work: Array<Promise<void>> = [];
+    // Asked for before the end, answered after it: nobody would wait for this work.
+    if (this.#isStopped) return;
+    const work: Array<Promise<unknown>> = [];
     const isLakeRound = clock.nowMs() - this.#lakeChoresAtMs >= lakeIntervalMs;
     for (const table of info.tables) {
       if (!table.isCompacted || isFlushing(table.target)) continue;
       const state = { ...table, deletingFlushes: this.#deletingFlushes.get(targetKey(table.target)) ?? 0 };
-      for (const { due, priority } of TABLE_CHORES) {
-        const chore = due(state, policy);
-        if (!chore) continue;
-        work.push(this.#add(chore, table.target, priority));
-        break;
-      }
+      work.push(this.#keepTable(state));
       if (isLakeRound && table.wasInlined)
         work.push(this.#add({ kind: "flush_inlined", target: table.target }, table.target, 1));
     }
@@ -99,14 +99,33 @@ export class Housekeeper implements AsyncDisposable {
     await Promise.all(work);
   }
 
-  #add(chore: Maintenance, target: Target | undefined, priority: number): Promise<void> {
+  /**
+   * The table's first chore that finds something to do: one that is due by numbers alone, as a rewrite whose files have
+   * few deletions each, must not keep the others away. What found nothing waits until the table's files have changed.
+   */
+  async #keepTable(table: TableState): Promise<void> {
+    const { dataFiles, dataBytes, deleteFiles, rewriteDeleteRatio, target } = table;
+    const files = [dataFiles, dataBytes, deleteFiles, rewriteDeleteRatio].join("/");
+    for (const { due, priority } of TABLE_CHORES) {
+      const chore = due(table, this.#options.policy);
+      if (!chore) continue;
+      const key = `${chore.kind} ${targetKey(target)}`;
+      if (this.#vain.get(key) === files) continue;
+      if ((await this.#add(chore, target, priority)) !== "nothing") return;
+      this.#vain.set(key, files);
+    }
+  }
+
+  /** Resolves to how it ended; "cancelled" also when it did not come to its turn. */
+  async #add(chore: Maintenance, target: Target | undefined, priority: number): Promise<TaskResult> {
     const { lake, observer, log, isFlushing } = this.#options;
-    return this.tasks.add({ kind: chore.kind, target, priority }, async (control) => {
+    let result: TaskResult = "cancelled";
+    await this.tasks.add({ kind: chore.kind, target, priority }, async (control) => {
       // It may have waited long.
       if (target && isFlushing(target)) return;
       const started = performance.now();
       const table = target && targetName(target);
-      let result: TaskResult = "nothing";
+      result = "nothing";
       try {
         const done = await lake.maintain(chore, control);
         if (done > 0) result = "done";
@@ -121,6 +140,7 @@ export class Housekeeper implements AsyncDisposable {
         observer.ended(chore.kind, result, performance.now() - started);
       }
     });
+    return result;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -30,6 +30,7 @@ export class TaskList implements AsyncDisposable {
   readonly #queue: PQueue;
   readonly #tasks = new Map<number, Task>();
   #lastId = 0;
+  #isClosed = false;
 
   constructor(concurrency: number) {
     this.#queue = new PQueue({ concurrency });
@@ -49,11 +50,12 @@ export class TaskList implements AsyncDisposable {
     return this.#queue.pending;
   }
 
-  /** `work` runs when it is its turn; never rejects, so `work` must tell of its own failures. */
+  /** `work` runs when it is its turn, and not at all once the list is closed; never rejects, so `work` must tell of its own failures. */
   add(
     task: { readonly kind: string; readonly target: Target | undefined; readonly priority: number },
     work: (control: TaskControl) => Promise<void>,
   ): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
     const id = ++this.#lastId;
     const abort = new AbortController();
     const entry: Task = {
@@ -90,6 +92,7 @@ export class TaskList implements AsyncDisposable {
 
   /** Cancels all and waits for their end. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     for (const id of this.#tasks.keys()) this.cancel(id);
     await this.#queue.onIdle();
   }

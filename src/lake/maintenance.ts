@@ -37,16 +37,33 @@ export async function maintain(
   using connection = await services.connect();
   await connection.run("SET enable_progress_bar = true; SET enable_progress_bar_print = false");
   onProgress(() => progressOf(connection));
-  const stop = () => connection.interrupt();
-  signal.addEventListener("abort", stop);
+  throwIfCancelled(signal);
+  return "target" in work
+    ? await compact(services, connection, work, signal)
+    : await stoppable(signal, connection, () => connection.rows(ageSql(work)).then(count));
+}
+
+/** An interrupt that comes before DuckDB has begun the statement is lost, so it is repeated. */
+const INTERRUPT_INTERVAL_MS = 50;
+
+async function stoppable<T>(signal: AbortSignal, connection: Connection, run: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const stop = () => {
+    connection.interrupt();
+    timer = setInterval(() => connection.interrupt(), INTERRUPT_INTERVAL_MS);
+  };
+  signal.addEventListener("abort", stop, { once: true });
   try {
-    if (signal.aborted) throw new EiderError("cancelled", "the task was cancelled");
-    return "target" in work
-      ? await compact(services, connection, work)
-      : await connection.rows(ageSql(work)).then(count);
+    throwIfCancelled(signal);
+    return await run();
   } finally {
     signal.removeEventListener("abort", stop);
+    clearInterval(timer);
   }
+}
+
+function throwIfCancelled(signal: AbortSignal): void {
+  if (signal.aborted) throw new EiderError("cancelled", "the task was cancelled");
 }
 
 /** In a transaction, and guarded: DuckLake deletes what it wrote also when the answer to this COMMIT is lost. */
@@ -54,6 +71,7 @@ async function compact(
   { tables, guards, settlement, writerId, log }: CommitServices,
   connection: Connection,
   work: Extract<Maintenance, { target: Target }>,
+  signal: AbortSignal,
 ): Promise<number> {
   const detail = await tables.detail(work.target);
   if (!detail) return 0;
@@ -62,13 +80,16 @@ async function compact(
   let entry: Awaited<ReturnType<typeof guards.protect>> | undefined;
   let done = 0;
   try {
-    done = count(await connection.rows(compactSql(work)));
+    done = await stoppable(signal, connection, () => connection.rows(compactSql(work)).then(count));
     if (done > 0) {
       await connection.run(`CALL ${LAKE}.set_commit_message($1, $2)`, [`eider/${writerId}`, work.kind]);
       entry = await guards.protect([detail.folder], before, []);
+      // Not later: a COMMIT that is interrupted is in doubt.
+      throwIfCancelled(signal);
     }
   } catch (error) {
     await connection.rollback();
+    await settlement.discard(entry);
     throw error;
   }
   if (done === 0) {

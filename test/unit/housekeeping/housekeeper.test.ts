@@ -125,6 +125,65 @@ describe("housekeeping", () => {
     expect(lakeChores({ ...POLICY, expireSeconds: 60 }, 7200)).toEqual([{ kind: "expire", olderThanSeconds: 10_800 }]);
   });
 
+  it("does the next chore of a table when one finds nothing to do, and looks again only once the files have changed", async () => {
+    await lake.createTable({ target: target("keyed"), columns: COLUMNS, primaryKey: ["id"] });
+    // Many files, each with a deleted share far below the ratio.
+    for (let i = 0; i < 6; i++) {
+      const values = `SELECT range + ${i * 1000}, '${i}', 1 FROM range(1000) UNION ALL SELECT ${Math.max(0, i - 1) * 1000}, '${i}', 1`;
+      await flush("keyed", ["id"], 1 + i * 2000, i === 0 ? `SELECT range, '0', 1 FROM range(1000)` : values);
+    }
+    expect((await filesOf("keyed")).deletes).toBeGreaterThanOrEqual(5);
+    await using keeper = housekeeper({ policy: { ...POLICY, rewriteDeleteRatio: 0.5 } });
+    await keeper.round();
+    expect(ended[0]).toEqual(["rewrite", "nothing"]);
+    expect(ended.map(([kind]) => kind)).toEqual(["rewrite", "merge"]);
+    ended.length = 0;
+    // Whatever merging found: nothing that found nothing is asked again about the same files.
+    await keeper.round();
+    await keeper.round();
+    const settled = ended.length;
+    await keeper.round();
+    expect(ended.length).toBe(settled);
+  });
+
+  it("begins nothing that it only learns of after it was stopped", async () => {
+    await lake.createTable({ target: target("plain"), columns: COLUMNS, primaryKey: [] });
+    for (let i = 0; i < 5; i++) await flush("plain", [], 1 + i, `VALUES (${i}, 'x')`);
+    let answer = () => {};
+    const asked = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const keeper = housekeeper({
+      lake: {
+        info: async () => {
+          const info = await lake.info();
+          await asked;
+          return info;
+        },
+        maintain: (work, control) => lake.maintain(work, control),
+      },
+    });
+    const round = keeper.round();
+    const stopped = keeper[Symbol.asyncDispose]();
+    answer();
+    await Promise.all([round, stopped]);
+    expect(ended).toEqual([]);
+    expect((await filesOf("plain")).data).toBe(5);
+  });
+
+  it("commits nothing that was cancelled between its statements", async () => {
+    await lake.createTable({ target: target("plain"), columns: COLUMNS, primaryKey: [] });
+    for (let i = 0; i < 5; i++) await flush("plain", [], 1 + i, `VALUES (${i}, 'x')`);
+    // Read once before the statement and once before COMMIT: the cancel comes while the files are being guarded.
+    let readings = 0;
+    const { signal } = new AbortController();
+    Object.defineProperty(signal, "aborted", { get: () => ++readings > 2 });
+    const cancelled = lake.maintain({ kind: "merge", target: target("plain") }, { signal, onProgress: () => {} });
+    await expect(cancelled).rejects.toMatchObject({ code: "cancelled" });
+    expect((await filesOf("plain")).data).toBe(5);
+    expect(readdirSync(fixture.guardDir)).toEqual([]);
+  });
+
   it("tasks that wait or run can be cancelled, and show themselves meanwhile", async () => {
     await using keeper = housekeeper({
       concurrency: 1,
