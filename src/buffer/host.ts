@@ -225,9 +225,12 @@ export class BufferHost {
     const key = target && targetKey(target);
     if (key !== undefined) await this.#ensuring.get(key);
     const buffer = key === undefined ? undefined : this.#buffers.get(key);
-    if (!buffer)
-      throw new EiderError("internal", `ensureBuffer was not called for ${target ? targetName(target) : "the stage"}`);
-    return buffer;
+    if (buffer) return buffer;
+    if (!target) throw new EiderError("internal", "ensureBuffer was not called for the stage");
+    throw new EiderError(
+      "table_not_found",
+      `the buffer of table ${targetName(target)} was cleared; send the rows again`,
+    );
   }
 
   #addBuffer(target: Target): TableBuffer {

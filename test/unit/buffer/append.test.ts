@@ -270,7 +270,10 @@ describe("appending", () => {
     await stream.append(batchOf(table([1])), { token: "a" });
     await t.store.seal(EVENTS.target, "command");
     await stream.append(batchOf(table([2])), {});
+    const staged = await t.store.stage(EVENTS.target, EVENTS, wireOf(table([1])).schema, "s");
+    await staged.write(batchOf(table([2])));
     await t.store.clearBuffer(EVENTS.target);
+    await expect(staged.publish({})).rejects.toMatchObject({ code: "table_not_found" });
     expect(t.store.hasBuffer(EVENTS.target)).toBe(false);
     expect(t.store.views()).toEqual([]);
     await expect(stream.append(batchOf(table([3])), {})).rejects.toMatchObject({ code: "table_not_found" });
