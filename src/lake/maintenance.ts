@@ -4,7 +4,7 @@ import type { Connection } from "../duck/database.ts";
 import { LAKE, quoteLiteral } from "../duck/sql.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import type { CommitServices } from "./commit.ts";
-import { commitVerdict } from "./verdict.ts";
+import { type CommitVerdict, commitVerdict } from "./verdict.ts";
 
 /** What DuckLake does to its files (https://ducklake.select/docs/stable/duckdb/maintenance/recommended_maintenance). */
 export type Maintenance =
@@ -97,15 +97,17 @@ async function compact(
     return 0;
   }
   let failure: unknown;
+  let verdict: CommitVerdict = "durable";
   try {
     await connection.run("COMMIT");
   } catch (error) {
     await connection.rollback();
-    if (commitVerdict(error) !== "durable") failure = error;
+    verdict = commitVerdict(error);
+    if (verdict !== "durable") failure = error;
   }
   try {
-    // What the catalog refers to is put back, whether or not COMMIT was answered.
-    await settlement.harden(connection, entry, failure === undefined);
+    if (verdict === "in_doubt") await settlement.keepCompaction(connection, entry);
+    else await settlement.harden(connection, entry, verdict === "durable");
   } catch (error) {
     settlement.keep(entry);
     log.warn({ table: targetName(work.target), error: messageOf(error) }, "compacted files could not be checked yet");

@@ -38,7 +38,7 @@ export class Settlement {
   }
 
   keep(entry: GuardEntry | undefined): void {
-    if (entry) this.#pending.push(entry);
+    if (entry && !this.#pending.includes(entry)) this.#pending.push(entry);
   }
 
   /** Takes over the guards that an earlier process left. */
@@ -59,9 +59,24 @@ export class Settlement {
   async settle(connection: Connection, marks: ReadonlyMap<string, number>): Promise<boolean> {
     for (const entry of [...this.#pending]) {
       const isCommitted = entry.marks.every(({ target, lastSeq }) => (marks.get(targetKey(target)) ?? 0) >= lastSeq);
-      if (isCommitted) await this.harden(connection, entry);
+      if (entry.marks.length === 0) await this.#settleCompaction(connection, entry);
+      else if (isCommitted) await this.harden(connection, entry);
     }
     return this.hasPending;
+  }
+
+  /** After a compaction's COMMIT whose answer was lost: what the catalog refers to, now or later, is put back. */
+  async keepCompaction(connection: Connection, entry: GuardEntry | undefined): Promise<void> {
+    if (!entry) return;
+    this.keep(entry);
+    await this.#settleCompaction(connection, entry);
+  }
+
+  /** No watermark tells of a compaction, so its guard stays as long as its COMMIT may still come. */
+  async #settleCompaction(connection: Connection, entry: GuardEntry): Promise<void> {
+    const isOld = Date.now() - entry.createdMs > LATE_COMMIT_LIMIT_MS;
+    if (!this.#options.commitsMayComeLate || isOld) await this.harden(connection, entry);
+    else await this.#restoreMissing(connection, entry);
   }
 
   /** The watermark shows that the flush is not committed: keeps its guard only while that may still change. */
@@ -85,13 +100,18 @@ export class Settlement {
     const { guards, failpoints, catalogPath } = this.#options;
     failpoints.hit("harden.before");
     if (entry) {
-      const missing = isAnswered && guards.trustsAnswers ? [] : await guards.missing(entry);
-      if (missing.length > 0) await guards.restore(entry, await this.#referenced(connection, missing));
+      if (!isAnswered || !guards.trustsAnswers) await this.#restoreMissing(connection, entry);
       await guards.syncFolders(entry);
     }
     if (catalogPath !== undefined) await syncPath(dirname(catalogPath));
     failpoints.hit("harden.after");
     await this.discard(entry);
+  }
+
+  async #restoreMissing(connection: Connection, entry: GuardEntry): Promise<void> {
+    const { guards } = this.#options;
+    const missing = await guards.missing(entry);
+    if (missing.length > 0) await guards.restore(entry, await this.#referenced(connection, missing));
   }
 
   /** Names are UUIDs, so that the last part of the path tells the file. */

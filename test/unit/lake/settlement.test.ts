@@ -58,6 +58,22 @@ describe("guards that an earlier process left", () => {
     expect(await readdir(fixture.guardDir)).toEqual([]);
   });
 
+  it("a compaction's guard, of which no watermark tells, stays while its commit may come late, and gives back its files", async () => {
+    const [flush] = await guards.leftovers();
+    if (!flush) throw new Error("the fixture leaves a guard");
+    const late = settlement(true);
+    const connection = await lake.connect();
+    await late.keepCompaction(connection, { ...flush, marks: [] });
+    expect(await query(lake, "FROM t ORDER BY id")).toEqual([{ id: 1 }, { id: 2 }]);
+    const names = await readdir(fixture.dataPath, { recursive: true });
+    for (const name of names) if (name.endsWith(".parquet")) await rm(join(fixture.dataPath, name));
+    expect(await late.settle(connection, new Map())).toBe(true);
+    expect(await readdir(fixture.guardDir)).toEqual([flush.flushId]);
+    expect(
+      (await readdir(fixture.dataPath, { recursive: true })).filter((name) => name.endsWith(".parquet")),
+    ).toHaveLength(1);
+  });
+
   it("where a commit ends with its process, what the watermark does not show is dropped", async () => {
     const final = settlement(false);
     await final.recover(await lake.connect(), new Map());
