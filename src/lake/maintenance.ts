@@ -1,6 +1,7 @@
 import duckdb from "@duckdb/node-bindings";
 import { type Target, targetName } from "../base/target.ts";
 import type { Connection } from "../duck/database.ts";
+import { interruptOn } from "../duck/interrupt.ts";
 import { LAKE, quoteLiteral } from "../duck/sql.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import type { CommitServices } from "./commit.ts";
@@ -43,23 +44,10 @@ export async function maintain(
     : await stoppable(signal, connection, () => connection.rows(ageSql(work)).then(count));
 }
 
-/** An interrupt that comes before DuckDB has begun the statement is lost, so it is repeated. */
-const INTERRUPT_INTERVAL_MS = 50;
-
 async function stoppable<T>(signal: AbortSignal, connection: Connection, run: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const stop = () => {
-    connection.interrupt();
-    timer = setInterval(() => connection.interrupt(), INTERRUPT_INTERVAL_MS);
-  };
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    throwIfCancelled(signal);
-    return await run();
-  } finally {
-    signal.removeEventListener("abort", stop);
-    clearInterval(timer);
-  }
+  throwIfCancelled(signal);
+  using _ = interruptOn(signal, connection);
+  return await run();
 }
 
 function throwIfCancelled(signal: AbortSignal): void {

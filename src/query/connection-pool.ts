@@ -1,4 +1,5 @@
 import type { Connection } from "../duck/database.ts";
+import { keepInterrupting } from "../duck/interrupt.ts";
 import { EiderError } from "../errors.ts";
 
 export interface ConnectionPoolOptions {
@@ -153,8 +154,8 @@ export class ConnectionPool implements AsyncDisposable {
   /** Interrupts what runs and waits until all connections are back. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    for (const connection of this.#busy) connection.interrupt();
     if (this.#taken > 0) {
+      using _ = keepInterrupting(this.#busy);
       await new Promise<void>((resolve) => {
         this.#onEmpty = resolve;
       });

@@ -1,4 +1,5 @@
 import type { Connection } from "../duck/database.ts";
+import { interruptOn } from "../duck/interrupt.ts";
 import { EiderError } from "../errors.ts";
 
 /** What a slot must be able to ask of the stream that occupies its connection. */
@@ -64,13 +65,8 @@ export async function interruptible<T>(
   body: () => Promise<T>,
 ): Promise<T> {
   throwIfAborted(signal);
-  const interrupt = () => slot.connection.interrupt();
-  signal?.addEventListener("abort", interrupt, { once: true });
-  try {
-    return await body();
-  } finally {
-    signal?.removeEventListener("abort", interrupt);
-  }
+  using _ = interruptOn(signal, slot.connection);
+  return await body();
 }
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {

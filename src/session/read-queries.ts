@@ -1,6 +1,7 @@
 import type { Principal } from "../access/principal.ts";
 import type { Connection } from "../duck/database.ts";
 import { fromDuckError } from "../duck/errors.ts";
+import { interruptOn } from "../duck/interrupt.ts";
 import { EiderError } from "../errors.ts";
 import { ConnectionPool, type PoolCounts } from "../query/connection-pool.ts";
 import { requireRead } from "../query/read-only.ts";
@@ -26,9 +27,6 @@ export interface ReadQuery {
   readonly format: ResultFormat;
   readonly consistency: Consistency;
 }
-
-/** An interrupt that comes before DuckDB has begun the statement is lost, so it is repeated. */
-const INTERRUPT_INTERVAL_MS = 50;
 
 /**
  * Queries without a session: each takes a connection of the pool for one READ ONLY transaction. Owner of the pool.
@@ -123,23 +121,6 @@ export class ReadQueries implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#pool[Symbol.asyncDispose]();
   }
-}
-
-/** Stops what runs on the connection once the signal aborts, until it is disposed of. */
-function interruptOn(signal: AbortSignal, connection: Connection): Disposable {
-  let timer: NodeJS.Timeout | undefined;
-  const begin = () => {
-    connection.interrupt();
-    timer = setInterval(() => connection.interrupt(), INTERRUPT_INTERVAL_MS);
-  };
-  signal.addEventListener("abort", begin, { once: true });
-  if (signal.aborted) begin();
-  return {
-    [Symbol.dispose]() {
-      signal.removeEventListener("abort", begin);
-      clearInterval(timer);
-    },
-  };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ modules share is here as well.
 import argparse
 import importlib
 import json
+import os
 import sys
 import time
 import traceback
@@ -65,6 +66,8 @@ def main():
             results[name] = traceback.format_exc()
     print(json.dumps(results))
     sys.stdout.flush()
+    # Not the ordinary end: threads of Arrow that still start when the interpreter ends abort the process.
+    os._exit(0)
 
 
 if __name__ == "__main__":

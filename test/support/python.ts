@@ -16,13 +16,16 @@ export interface PythonOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Not the ordinary end: threads of Arrow that still start when the interpreter ends abort the process. */
+const END_AT_ONCE = "import os, sys; sys.stdout.flush(); os._exit(0)";
+
 /**
  * Runs a Python file (`….py`) or snippet. `input` is its standard input as JSON (`json.load(sys.stdin)`); the last line
  * that it prints must be JSON and is the result. Rejects with its standard error when it fails.
  */
 export function runPython<T>(script: string, input: unknown = null, options: PythonOptions = {}): Promise<T> {
   const isFile = script.endsWith(".py") && !script.includes("\n");
-  const args = [...(isFile ? [script] : ["-c", script]), ...(options.args ?? [])];
+  const args = [...(isFile ? [script] : ["-c", `${script}\n${END_AT_ONCE}`]), ...(options.args ?? [])];
   const child = spawn(pythonPath(), args, {
     cwd: REPO,
     env: { ...process.env, PYTHONUNBUFFERED: "1", ...options.env },
