@@ -120,8 +120,12 @@ export async function doAction(action: Action, env: Env, polls: Polls): Promise<
   const type = action.type ?? "";
   const row = BY_TYPE.get(type);
   env.context.command = row || NOT_HERE.has(type) ? type : "unknown";
-  if (!row) throw new EiderError("not_implemented", `the action ${type || "without a type"} is not implemented`);
-  return await row.run(action.body ?? new Uint8Array(0), env, polls);
+  const body = action.body ?? new Uint8Array(0);
+  if (row) return await row.run(body, env, polls);
+  const { principal } = await env.context.identity();
+  const answer = await env.services.backend.action?.(principal, type, body);
+  if (answer) return answer;
+  throw new EiderError("not_implemented", `the action ${type || "without a type"} is not implemented`);
 }
 
 export function listActions(): ActionType[] {

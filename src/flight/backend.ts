@@ -23,6 +23,13 @@ export interface StatementInfo {
   readonly schema: Uint8Array | undefined;
   readonly parameterSchema: Uint8Array | undefined;
   readonly isUpdate: boolean;
+  /** The endpoints by which a query's rows are fetched, in their order; absent: one, whose ticket is good once. */
+  readonly endpoints?: readonly EndpointTraits[];
+}
+
+export interface EndpointTraits {
+  /** Its ticket may be redeemed again and again until it expires; the statement is executed each time. */
+  readonly isRepeatable: boolean;
 }
 
 export type StatementResult =
@@ -47,6 +54,8 @@ export interface Prepared extends AsyncDisposable {
 
 export interface ExecuteOptions {
   readonly transaction?: string;
+  /** Which of the statement's `endpoints` the rows are for. */
+  readonly endpoint?: number;
   /** Aborted when the client cancels, goes away or its deadline passes; the work then stops and rejects. May be aborted already. */
   readonly signal?: AbortSignal;
 }
@@ -125,4 +134,6 @@ export interface Backend {
   listTables(
     principal: Principal,
   ): Promise<ReadonlyArray<{ readonly path: readonly string[]; readonly schema: Uint8Array }>>;
+  /** An action that the protocol layer does not know. Resolves to its result's body; undefined: not known here either. */
+  action?(principal: Principal, type: string, body: Uint8Array): Promise<Uint8Array | undefined>;
 }

@@ -34,7 +34,10 @@ function idOf(endpoint: FlightEndpoint): string | undefined {
   return ticketId(endpoint.ticket?.ticket ?? new Uint8Array(0));
 }
 
-/** Lets the endpoint's ticket live on for the whole of `ticket_seconds` again. Throws `not_found`. */
+/**
+ * Lets the endpoint's ticket live on for the whole of `ticket_seconds` again. The endpoint says until when, if it did
+ * before. Throws `not_found`.
+ */
 export async function renewEndpoint(
   endpoint: FlightEndpoint,
   context: CallContext,
@@ -43,6 +46,5 @@ export async function renewEndpoint(
   const { principal } = await context.identity();
   const id = idOf(endpoint);
   // Other tickets are the command itself, and do not expire.
-  if (id !== undefined) services.tickets.renew(id, principal.key);
-  return endpoint;
+  return id === undefined ? endpoint : services.tickets.renew(id, principal.key);
 }

@@ -3,7 +3,7 @@ import { EiderError } from "../errors.ts";
 import { unpackAny } from "../wire/any.ts";
 import { DESCRIPTOR_PATH, type FlightDescriptor, type FlightInfo, type Query, Sql } from "../wire/messages.ts";
 import type { Frame } from "./backend.ts";
-import { rowsInfo } from "./flight-info.ts";
+import { endpointOf, rowsInfo } from "./flight-info.ts";
 import { ingest } from "./ingest.ts";
 import { METADATA, type MetadataHandler } from "./metadata.ts";
 import { bindPrepared, preparedFrames, preparedInfo, preparedSchema, updatePrepared } from "./prepared.ts";
@@ -37,7 +37,7 @@ const queryCommand = (decode: (value: Uint8Array) => Query): Command => ({
 const metadataCommand = (handler: MetadataHandler): Command => ({
   info: async (value, descriptor, { context }) => {
     await context.record();
-    return rowsInfo(descriptor, handler.schema(value), descriptor.cmd ?? new Uint8Array(0));
+    return rowsInfo(descriptor, handler.schema(value), endpointOf(descriptor.cmd ?? new Uint8Array(0)));
   },
   schema: async (value) => handler.schema(value),
   get: (value, env) => handler.frames(value, env),

@@ -1,6 +1,6 @@
 import { Schema } from "apache-arrow";
 import { encapsulate, encodeSchema } from "../arrow/schema.ts";
-import type { FlightDescriptor, FlightInfo } from "../wire/messages.ts";
+import type { FlightDescriptor, FlightEndpoint, FlightInfo, Timestamp } from "../wire/messages.ts";
 
 /** The schema of a statement without rows, a bare message. */
 export const NO_COLUMNS: Uint8Array = encodeSchema(new Schema([]));
@@ -17,16 +17,30 @@ export function schemaBytes(schema: Uint8Array | undefined): Uint8Array {
  * Rows to fetch. `schema` must be the very schema that DoGet will send: ADBC compares them and refuses a guess. No
  * location: the ticket is for this connection; an address of ours could be one that the client cannot reach.
  */
-export function rowsInfo(descriptor: FlightDescriptor, schema: Uint8Array | undefined, ticket: Uint8Array): FlightInfo {
+export function rowsInfo(
+  descriptor: FlightDescriptor,
+  schema: Uint8Array | undefined,
+  ...endpoint: FlightEndpoint[]
+): FlightInfo {
   return {
     schema: schemaBytes(schema),
     flight_descriptor: descriptor,
-    endpoint: [{ ticket: { ticket } }],
+    endpoint,
     total_records: UNKNOWN,
     total_bytes: UNKNOWN,
-    // There is one endpoint, and its rows come as the query orders them.
+    // The endpoints' rows, one after the other, come as the query orders them.
     ordered: true,
   };
+}
+
+export function endpointOf(ticket: Uint8Array): FlightEndpoint {
+  return { ticket: { ticket } };
+}
+
+/** google.protobuf.Timestamp */
+export function timestampOf(unixMs: number): Timestamp {
+  const seconds = Math.floor(unixMs / 1000);
+  return { seconds, nanos: Math.floor((unixMs - seconds * 1000) * 1e6) };
 }
 
 /**

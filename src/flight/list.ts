@@ -1,7 +1,7 @@
 import type { Principal } from "../access/principal.ts";
 import { packAny } from "../wire/any.ts";
 import { type Criteria, DESCRIPTOR_PATH, type FlightInfo, Sql } from "../wire/messages.ts";
-import { rowsInfo } from "./flight-info.ts";
+import { endpointOf, rowsInfo } from "./flight-info.ts";
 import type { Services } from "./services.ts";
 import { pathQuery } from "./statement.ts";
 
@@ -20,6 +20,6 @@ export async function* listFlights(
   for (const { path, schema } of await services.backend.listTables(principal)) {
     if (!path.join(".").toLowerCase().includes(wanted)) continue;
     const ticket = packAny(Sql.CommandStatementQuery, pathQuery(path));
-    yield rowsInfo({ type: DESCRIPTOR_PATH, path }, schema, ticket);
+    yield rowsInfo({ type: DESCRIPTOR_PATH, path }, schema, endpointOf(ticket));
   }
 }

@@ -3,6 +3,7 @@ import { packAny } from "../wire/any.ts";
 import { DESCRIPTOR_CMD, type FlightDescriptor, type FlightInfo, type PollInfo, Sql } from "../wire/messages.ts";
 import { getFlightInfo } from "./commands.ts";
 import type { CallContext } from "./context.ts";
+import { timestampOf } from "./flight-info.ts";
 import { type Lease, LeaseTable } from "./lease.ts";
 import type { Limits } from "./limits.ts";
 import type { Services } from "./services.ts";
@@ -101,7 +102,7 @@ export class Polls {
       info: { flight_descriptor: descriptor, total_records: -1, total_bytes: -1, app_metadata: cmd },
       flight_descriptor: { type: DESCRIPTOR_CMD, cmd },
       ...(progress === undefined ? {} : { progress }),
-      expiration_time: { seconds: Math.floor(lease.expiresAtMs / 1000) },
+      expiration_time: timestampOf(lease.expiresAtMs),
     };
   }
 }

@@ -23,17 +23,26 @@ export class SharedStatement {
 
 /** A result that a ticket stands for: planned, or rows that an executed statement has returned already. */
 export interface PendingResult {
+  /** Another one of the same statement; only there when the ticket may be redeemed again. */
+  readonly repeat: (() => PendingResult) | undefined;
   open(signal: AbortSignal): Promise<RowStream>;
   discard(): Promise<void>;
 }
 
 /** Runs when the ticket is redeemed, so that cancelling the stream cancels the statement. Takes over one use. */
 export class PlannedResult implements PendingResult {
+  readonly repeat: (() => PendingResult) | undefined;
   readonly #statement: SharedStatement;
   readonly #parameters: Parameters | undefined;
   readonly #options: ExecuteOptions;
 
-  constructor(statement: SharedStatement, parameters: Parameters | undefined, options: ExecuteOptions) {
+  constructor(
+    statement: SharedStatement,
+    parameters: Parameters | undefined,
+    options: ExecuteOptions,
+    isRepeatable = false,
+  ) {
+    this.repeat = isRepeatable ? () => new PlannedResult(statement.retain(), parameters, options) : undefined;
     this.#statement = statement;
     this.#parameters = parameters;
     this.#options = options;
@@ -59,6 +68,7 @@ export class PlannedResult implements PendingResult {
 
 /** Rows of a statement that has been executed. Takes over one use of it. */
 export class OpenResult implements PendingResult {
+  readonly repeat = undefined;
   readonly #rows: RowStream;
 
   constructor(statement: SharedStatement, rows: RowStream) {

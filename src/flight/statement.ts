@@ -1,6 +1,6 @@
 import { EiderError } from "../errors.ts";
-import type { FlightDescriptor, FlightInfo, Query } from "../wire/messages.ts";
-import type { ExecuteOptions, Frame, Parameters } from "./backend.ts";
+import type { FlightDescriptor, FlightEndpoint, FlightInfo, Query } from "../wire/messages.ts";
+import type { EndpointTraits, ExecuteOptions, Frame, Parameters } from "./backend.ts";
 import { countInfo, NO_COLUMNS, rowsInfo } from "./flight-info.ts";
 import { countOf, framesOf, OpenResult, PlannedResult, SharedStatement } from "./result.ts";
 import type { Env } from "./services.ts";
@@ -41,6 +41,8 @@ export async function queryInfo(query: Query, descriptor: FlightDescriptor, env:
   }
 }
 
+const ONE_ENDPOINT: readonly EndpointTraits[] = [{ isRepeatable: false }];
+
 /** Keeps a use of the statement as long as its result waits. */
 export async function statementInfo(
   statement: SharedStatement,
@@ -54,14 +56,18 @@ export async function statementInfo(
   const record = await context.record();
   if (!prepared.info.isUpdate) {
     const schema = parameters ? await prepared.describe(parameters) : prepared.info.schema;
-    const ticket = await services.tickets.issue(record, new PlannedResult(statement.retain(), parameters, options));
-    return rowsInfo(descriptor, schema, ticket);
+    const endpoints: FlightEndpoint[] = [];
+    for (const [endpoint, { isRepeatable }] of (prepared.info.endpoints ?? ONE_ENDPOINT).entries()) {
+      const result = new PlannedResult(statement.retain(), parameters, { ...options, endpoint }, isRepeatable);
+      endpoints.push(await services.tickets.issue(record, result));
+    }
+    return rowsInfo(descriptor, schema, ...endpoints);
   }
   context.progress = () => prepared.progress?.();
   const result = await prepared.execute(parameters, { ...options, signal: context.signal });
   if (result.kind === "count") return countInfo(descriptor, result.count);
-  const ticket = await services.tickets.issue(record, new OpenResult(statement.retain(), result.rows));
-  return rowsInfo(descriptor, result.rows.schema, ticket);
+  const endpoint = await services.tickets.issue(record, new OpenResult(statement.retain(), result.rows));
+  return rowsInfo(descriptor, result.rows.schema, endpoint);
 }
 
 /** Bare schema message of the result, without running the statement. */

@@ -1,9 +1,10 @@
 import { EiderError } from "../errors.ts";
 import { packAny, unpackAny } from "../wire/any.ts";
-import { Sql } from "../wire/messages.ts";
+import { type FlightEndpoint, Sql } from "../wire/messages.ts";
 import type { Frame } from "./backend.ts";
 import type { CallContext } from "./context.ts";
-import { LeaseTable } from "./lease.ts";
+import { endpointOf, timestampOf } from "./flight-info.ts";
+import { type Lease, LeaseTable } from "./lease.ts";
 import type { Limits } from "./limits.ts";
 import { checkedHandle, framesOf, type PendingResult } from "./result.ts";
 import type { SessionRecord } from "./session.ts";
@@ -18,12 +19,12 @@ interface RunningResult {
 export type CancelOutcome = "cancelled" | "not_found";
 
 /**
- * Tickets of results: each is redeemed once, by any connection of the principal. Until its stream has ended its id also
- * names the running result, for CancelFlightInfo.
+ * Tickets of results: each is redeemed once, or, if its result can be repeated, until it expires, by any connection of
+ * the principal. Until a result's stream has ended its ticket's id also names it, for CancelFlightInfo.
  */
 export class Tickets {
   readonly #waiting: LeaseTable<PendingResult>;
-  readonly #running = new Map<string, RunningResult>();
+  readonly #running = new Map<string, Set<RunningResult>>();
 
   constructor(limits: Limits, now: () => number) {
     this.#waiting = new LeaseTable<PendingResult>({
@@ -36,11 +37,10 @@ export class Tickets {
     });
   }
 
-  /** The ticket's bytes. Takes over the result, also when it throws `limit_exceeded`. */
-  async issue(owner: SessionRecord, result: PendingResult): Promise<Buffer> {
+  /** Takes over the result, also when it throws `limit_exceeded`. */
+  async issue(owner: SessionRecord, result: PendingResult): Promise<FlightEndpoint> {
     try {
-      const { id } = this.#waiting.add(owner, result);
-      return packAny(Sql.TicketStatementQuery, { statement_handle: Buffer.from(id) });
+      return endpointFor(this.#waiting.add(owner, result));
     } catch (error) {
       await result.discard();
       throw error;
@@ -49,17 +49,21 @@ export class Tickets {
 
   async *redeem(id: string, context: CallContext): AsyncGenerator<Frame> {
     const owner = (await context.identity()).principal.key;
-    context.hold(this.#waiting.get(id, owner).owner);
-    const { value } = this.#waiting.take(id, owner);
+    const lease = this.#waiting.get(id, owner);
+    context.hold(lease.owner);
+    const result = lease.value.repeat?.() ?? this.#waiting.take(id, owner).value;
     let end: () => void = () => undefined;
     const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
-    this.#running.set(id, { owner, context, ended });
+    const running = { owner, context, ended };
+    const all = this.#running.get(id) ?? new Set();
+    this.#running.set(id, all.add(running));
     try {
-      yield* framesOf(await value.open(context.signal), context.signal);
+      yield* framesOf(await result.open(context.signal), context.signal);
     } finally {
-      this.#running.delete(id);
+      all.delete(running);
+      if (all.size === 0) this.#running.delete(id);
       end();
     }
   }
@@ -67,22 +71,20 @@ export class Tickets {
   /** Resolves when nothing of the result is left. */
   async cancel(id: string, owner: string): Promise<CancelOutcome> {
     const waiting = this.#waiting.find(id, owner);
-    if (waiting) {
-      await this.#waiting.close(waiting);
-      return "cancelled";
+    if (waiting) await this.#waiting.close(waiting);
+    const running = [...(this.#running.get(id) ?? [])].filter((result) => result.owner === owner);
+    for (const { context } of running) {
+      context.abort(new EiderError("cancelled", "the statement was cancelled by CancelFlightInfo"));
     }
-    const running = this.#running.get(id);
-    if (running?.owner !== owner) return "not_found";
-    running.context.abort(new EiderError("cancelled", "the statement was cancelled by CancelFlightInfo"));
-    await running.ended;
-    return "cancelled";
+    await Promise.all(running.map(({ ended }) => ended));
+    return waiting || running.length > 0 ? "cancelled" : "not_found";
   }
 
-  /** Throws `not_found`. Returns when the ticket expires, in milliseconds since 1970. */
-  renew(id: string, owner: string): number {
+  /** Throws `not_found`. */
+  renew(id: string, owner: string): FlightEndpoint {
     const lease = this.#waiting.get(id, owner);
     this.#waiting.renew(lease);
-    return lease.expiresAtMs;
+    return endpointFor(lease);
   }
 
   closeOwned(owner: SessionRecord): Promise<void> {
@@ -92,6 +94,12 @@ export class Tickets {
   expire(): Promise<void> {
     return this.#waiting.expire();
   }
+}
+
+/** With a time of expiry, by which clients know that they may fetch again, only where that is so. */
+function endpointFor({ id, value, expiresAtMs }: Lease<PendingResult>): FlightEndpoint {
+  const endpoint = endpointOf(packAny(Sql.TicketStatementQuery, { statement_handle: Buffer.from(id) }));
+  return value.repeat ? { ...endpoint, expiration_time: timestampOf(expiresAtMs) } : endpoint;
 }
 
 /** The id inside a result's ticket; undefined when the ticket is another one, a metadata command for example. */

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -7,7 +7,7 @@ import type { Authenticator } from "../../src/access/authenticator.ts";
 import { openPrincipal } from "../../src/access/principal.ts";
 import { EiderError } from "../../src/errors.ts";
 import { ArrowGoSession } from "../support/arrow-go-session.ts";
-import { buildGoCommand, hasGo } from "../support/go.ts";
+import { buildGoCommand, folderOfGoPackage, hasGo } from "../support/go.ts";
 import { ScenarioServer } from "../support/scenario-server.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -16,6 +16,7 @@ import { tempDir } from "../support/temp-dir.ts";
 const CLIENT = "github.com/apache/arrow-go/v18/arrow/internal/flight_integration/cmd/arrow-flight-integration-client";
 
 const PASSING = [
+  "auth:basic_proto",
   "ordered",
   "expiration_time:do_get",
   "expiration_time:cancel_flight_info",
@@ -28,11 +29,6 @@ const PASSING = [
 
 /** Scenarios that want of a server what Eider does not do, and how far they get. */
 const ENDING: ReadonlyArray<{ readonly scenario: string; readonly because: string; readonly says: RegExp }> = [
-  {
-    scenario: "auth:basic_proto",
-    because: "refused without credentials and let in with them, it calls an action that has no name",
-    says: /code = Unimplemented desc = the action without a type is not implemented/,
-  },
   {
     scenario: "middleware",
     because: "the server would have to echo a header",
@@ -114,6 +110,13 @@ describe.skipIf(!hasGo())("arrow-go's integration client", () => {
       (error: { stderr: string }) => error.stderr,
     );
   }
+
+  test("no scenario is left out", async () => {
+    const folder = join(await folderOfGoPackage(CLIENT), "..", "..");
+    const [table = ""] = /^func GetScenario\(.*?^}/ms.exec(readFileSync(join(folder, "scenario.go"), "utf8")) ?? [];
+    const known = [...table.matchAll(/^\tcase "(.*)":$/gm)].map(([, scenario]) => scenario);
+    expect(known.sort()).toEqual([...PASSING, ...ENDING.map(({ scenario }) => scenario)].sort());
+  });
 
   test.concurrent.each(PASSING)("%s", async (scenario) => {
     expect(await run(scenario)).toBeUndefined();

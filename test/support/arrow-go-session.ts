@@ -2,6 +2,7 @@ import { type DataType, Field, Int32, Int64, Schema, Uint32 } from "apache-arrow
 import { encodeSchema } from "../../src/arrow/schema.ts";
 import { must } from "../../src/base/assert.ts";
 import type {
+  EndpointTraits,
   ExecuteOptions,
   IngestOptions,
   IngestStream,
@@ -40,7 +41,7 @@ const STATEMENTS: Readonly<Record<string, () => Prepared>> = {
       [10, 20, 30],
       [100, 200, 300],
     ]),
-  expiration_time: () => rowsOf(numbers(new Uint32()), [[0], [1], [2]]),
+  expiration_time: () => endpointsOf(numbers(new Uint32()), [once, repeatable, repeatable]),
   reuse: () => rowsOf(QUERY, []),
   foobar: () => rowsOf(QUERY, []),
   "SELECT STATEMENT": () => rowsOf(QUERY, []),
@@ -96,6 +97,20 @@ function rowsOf(schema: Schema, batches: ReadonlyArray<readonly number[]>): Prep
     info: { isUpdate: false, schema: header, parameterSchema: undefined },
     describe: async () => header,
     execute: async () => ({ kind: "rows", rows }),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+const once: EndpointTraits = { isRepeatable: false };
+const repeatable: EndpointTraits = { isRepeatable: true };
+
+/** Of each endpoint one row, its number. */
+function endpointsOf(schema: Schema, endpoints: readonly EndpointTraits[]): Prepared {
+  const { info, describe } = rowsOf(schema, []);
+  return {
+    info: { ...info, endpoints },
+    describe,
+    execute: (parameters, options) => rowsOf(schema, [[options.endpoint ?? 0]]).execute(parameters, options),
     [Symbol.asyncDispose]: async () => undefined,
   };
 }

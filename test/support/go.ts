@@ -52,6 +52,12 @@ export async function runGoTests(
   return new Map([...outcomes].map(([name, outcome]) => [name, { outcome, output: outputs.get(name) ?? "" }]));
 }
 
+/** The folder with the sources of one of the module's dependencies. */
+export async function folderOfGoPackage(packagePath: string): Promise<string> {
+  const { stdout } = await promisify(execFile)("go", ["list", "-f", "{{.Dir}}", packagePath], { cwd: GO_MODULE });
+  return stdout.trim();
+}
+
 /** Builds a command of one of the module's dependencies to `path`. */
 export async function buildGoCommand(packagePath: string, path: string): Promise<void> {
   await promisify(execFile)("go", ["build", "-o", path, packagePath], { cwd: GO_MODULE });

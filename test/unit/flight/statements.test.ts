@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { decodeSchema, encodeSchema, unwrapEncapsulated } from "../../../src/arrow/schema.ts";
 import { packAny } from "../../../src/wire/any.ts";
 import { encodeFlightData } from "../../../src/wire/flight-data.ts";
-import { DESCRIPTOR_CMD, Flight, Sql } from "../../../src/wire/messages.ts";
+import { DESCRIPTOR_CMD, Flight, type FlightEndpoint, Sql, type Timestamp } from "../../../src/wire/messages.ts";
+import { ArrowGoSession } from "../../support/arrow-go-session.ts";
 import { sqlDescriptor, ticketOf, until } from "../../support/flight-client.ts";
 import { framesOfColumns, rowsOfFrames, schemaOf } from "../../support/scenario-arrow.ts";
 import { ScenarioServer } from "../../support/scenario-server.ts";
@@ -224,6 +225,45 @@ test("CancelFlightInfo: waiting, over, and nothing to cancel; RenewFlightEndpoin
     Sql.ActionCancelQueryResult,
   );
   expect(old).toEqual({ result: 1 });
+});
+
+test("an endpoint that says when it expires may be fetched again, until it is cancelled or has expired", async () => {
+  await using server = await ScenarioServer.open({ ticketSeconds: 600 }, { SessionType: ArrowGoSession });
+  const client = server.client();
+  const info = await client.query("expiration_time");
+  const [first, second, third] = info.endpoint ?? [];
+  expect([first, second, third].map((endpoint) => endpoint?.expiration_time !== undefined)).toEqual([
+    false,
+    true,
+    true,
+  ]);
+  const ticket = second?.ticket?.ticket ?? Buffer.alloc(0);
+  expect(rowsOf(await client.get(ticket))).toEqual([{ number: 1 }]);
+  expect(rowsOf(await client.get(ticket))).toEqual([{ number: 1 }]);
+  const renew = async (endpoint: FlightEndpoint = {}) => {
+    const request = Flight.RenewFlightEndpointRequest.encode({ endpoint });
+    const [body = Buffer.alloc(0)] = await client.action("RenewFlightEndpoint", request);
+    return Flight.FlightEndpoint.decode(body);
+  };
+  const renewed = await renew(second);
+  expect(renewed.ticket).toEqual(second?.ticket);
+  expect(unixMs(renewed.expiration_time)).toBeGreaterThan(unixMs(second?.expiration_time));
+  expect(await renew(first)).toEqual(first);
+  const request = Flight.CancelFlightInfoRequest.encode({ info });
+  const [cancelled = Buffer.alloc(0)] = await client.action("CancelFlightInfo", request);
+  expect(Flight.CancelFlightInfoResult.decode(cancelled).status).toBe(1);
+  await expect(client.get(ticket)).rejects.toMatchObject({ code: NOT_FOUND });
+});
+
+function unixMs({ seconds = 0, nanos = 0 }: Timestamp = {}): number {
+  return Number(seconds) * 1000 + nanos / 1e6;
+}
+
+test("an action that the protocol layer does not know is the backend's", async () => {
+  await using server = await ScenarioServer.open();
+  const client = server.client();
+  expect(await client.action("", Buffer.alloc(0))).toEqual([Buffer.from("anonymous")]);
+  await expect(client.action("Nonsense", Buffer.alloc(0))).rejects.toMatchObject({ code: UNIMPLEMENTED });
 });
 
 test("a reader that stops reading stops the result", async () => {
