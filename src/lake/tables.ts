@@ -175,11 +175,13 @@ export class Tables {
         if (comment === detail.comment) return;
         await checkKey(connection, detail.shape.target, primaryKey);
         await retryConflicts(() => connection.run(commentSql(detail.shape.target, comment)));
+        this.invalidate();
         try {
           // An INSERT that was committed since the first check did not conflict with the COMMENT.
           await checkKey(connection, detail.shape.target, primaryKey);
         } catch (error) {
           await retryConflicts(() => connection.run(commentSql(detail.shape.target, detail.comment)));
+          this.invalidate();
           throw error;
         }
         await this.#mirrorKey(detail.shape.target, primaryKey, false);

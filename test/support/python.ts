@@ -1,6 +1,7 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { REPO } from "./repo.ts";
 
 /** The interpreter with pyarrow and the ADBC drivers; `scripts/setup-python.mjs` makes it. */
@@ -8,6 +9,12 @@ export function pythonPath(): string {
   const path = process.env["EIDER_PYTHON"] ?? join(REPO, ".venv", "bin", "python");
   if (!existsSync(path)) throw new Error(`${path} is missing: run node scripts/setup-python.mjs, or set EIDER_PYTHON`);
   return path;
+}
+
+/** Has pip build the package in `source` and put it, without what it depends on, into `folder`. */
+export async function installPackage(source: string, folder: string): Promise<void> {
+  const args = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet", "--no-deps"];
+  await promisify(execFile)(pythonPath(), [...args, "--target", folder, source]);
 }
 
 export interface PythonOptions {

@@ -124,7 +124,9 @@ describe("tables", () => {
     await query(lake, "CREATE TABLE t(id BIGINT, v VARCHAR)");
     await query(lake, "COMMENT ON TABLE t IS 'mine'");
     await query(lake, "INSERT INTO t VALUES (1, 'a'), (2, 'b')");
+    expect((await lake.describe(target("t")))?.primaryKey).toEqual([]);
     await lake.setPrimaryKey(target("t"), ["ID"]);
+    expect((await lake.describe(target("t")))?.primaryKey).toEqual(["id"]);
     await lake[Symbol.asyncDispose]();
     lake = await fixture.open();
     expect((await lake.describe(target("t")))?.primaryKey).toEqual(["id"]);
