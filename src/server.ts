@@ -46,6 +46,8 @@ export interface ServerDeps {
   readonly problems: Problems;
   readonly settings: readonly SettingView[];
   readonly failpoints?: FailpointSpec;
+  /** Ends a start that waits for its catalog. */
+  readonly stopSignal?: AbortSignal;
 }
 
 export interface EiderServer extends AsyncDisposable {
@@ -74,7 +76,7 @@ export async function openServer(config: Config, deps: ServerDeps): Promise<Eide
 
 async function compose(
   config: Config,
-  { log, metrics, problems, settings, failpoints = {} }: ServerDeps,
+  { log, metrics, problems, settings, failpoints = {}, stopSignal }: ServerDeps,
   scope: Scope,
 ): Promise<EiderServer> {
   const folder = scope.use(await DataFolder.open(config.dataDir));
@@ -94,6 +96,8 @@ async function compose(
       writerId: folder.writerId,
       guardDir: join(folder.path, "guard"),
       tempDirectory,
+      stopSignal,
+      onBack: () => flusher?.retryNow(),
       lockDown: authenticator.isOn ? { folders: [config.bufferDir] } : undefined,
       loadExtension: (connection, name) => extensions.load(connection, name),
       onOpen: (connection) =>
@@ -202,6 +206,15 @@ async function compose(
 
   let isDraining = false;
   const notReady = () => (isDraining ? ["the server is shutting down"] : []);
+  const degraded = () => {
+    const { outage } = lake;
+    if (!outage) return [];
+    // Strangers may read it: what the catalog's driver says is for the log, and for those who query.
+    return [
+      `the lake's catalog has not answered since ${new Date(outage.sinceMs).toISOString()}: ` +
+        "appends to tables that were written to since the start are taken, all else waits",
+    ];
+  };
   const duckdbUses = async () => [
     { instance: "lake" as const, ...(await lake.usage()) },
     { instance: "buffers" as const, ...(await buffers.usage()) },
@@ -213,6 +226,7 @@ async function compose(
     duckdbVersion: duckdb.library_version(),
     startedMs: Date.now(),
     notReady,
+    degraded,
     limits: {
       rows: config.bufferMaxRows,
       bytes: config.bufferMaxBytes,
@@ -241,11 +255,9 @@ async function compose(
         operations: {
           metrics,
           open: { health: config.openHealth, metrics: config.openMetrics },
-          probe: async () => {
-            using connection = await lake.connect();
-            await connection.run("SELECT 1");
-          },
+          probe: () => lake.ping(),
           notReady,
+          degraded,
           flush: async (table) => {
             if (table === undefined) await flusher.flushAll("command");
             else await flushTable({ lake, buffers, flusher }, targetOfText(table, names));
@@ -273,6 +285,10 @@ async function compose(
   collectBufferCounts(metrics, () => ({ ...buffers.backPressure, quarantined: buffers.quarantined.length }));
   collectWith(metrics.housekeepingRunning, () => metrics.housekeepingRunning.set(housekeeper.tasks.runningCount));
   collectWith(metrics.guardRestoredFiles, () => metrics.guardRestoredFiles.set(lake.restoredFiles));
+  collectWith(metrics.catalogUp, () => metrics.catalogUp.set(lake.outage ? 0 : 1));
+  collectWith(metrics.catalogAway, () => {
+    metrics.catalogAway.set(lake.outage ? (Date.now() - lake.outage.sinceMs) / 1000 : 0);
+  });
   metrics.bufferDiskLimit.set(config.bufferDiskLimitBytes);
   metrics.buildInfo.set(
     { version: VERSION, duckdb_version: duckdb.library_version(), node_version: process.version },

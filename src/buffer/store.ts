@@ -118,7 +118,11 @@ export class BufferStore implements Buffers, AsyncDisposable {
   }
 
   hasBuffer(target: Target): boolean {
-    return this.#mirrors.get(targetKey(target))?.layout !== undefined;
+    return this.shapeOf(target) !== undefined;
+  }
+
+  shapeOf(target: Target): TableShape | undefined {
+    return this.#mirrors.get(targetKey(target))?.layout;
   }
 
   async appendToBuffer(target: Target, schema: Uint8Array, session: string): Promise<AppendStream> {

@@ -116,6 +116,8 @@ export interface Buffers {
   /** Makes the target's buffer ready; a changed shape seals the open segment. `nextSeq` counts from the watermark at first use. */
   ensureBuffer(shape: TableShape, watermark: number): Promise<void>;
   hasBuffer(target: Target): boolean;
+  /** The shape that the target's buffer was last made ready for; undefined when there is none. */
+  shapeOf(target: Target): TableShape | undefined;
   /** A stream of batches into the target's buffer. `schema` is the IPC schema message; a mismatch rejects here. */
   appendToBuffer(target: Target, schema: Uint8Array, session: string): Promise<AppendStream>;
   /** `shape` need not have a buffer; without it the columns are those of the schema message itself. */

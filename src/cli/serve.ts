@@ -3,6 +3,7 @@ import { describeConfig, settingViews } from "../config/describe.ts";
 import type { Flags } from "../config/flags.ts";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import { hasTls } from "../config/security.ts";
+import { EiderError } from "../errors.ts";
 import { createLog, type Logger } from "../observe/log.ts";
 import { createMetrics } from "../observe/metrics.ts";
 import { Problems } from "../observe/problems.ts";
@@ -28,6 +29,7 @@ export async function serve(flags: Flags, shell: Shell): Promise<number> {
       metrics: createMetrics(),
       problems,
       settings: settingViews(loaded),
+      stopSignal: stop.signal,
       ...(shell.failpoints ? { failpoints: shell.failpoints } : {}),
     };
     const server = await openServer(loaded.config, deps);
@@ -39,6 +41,10 @@ export async function serve(flags: Flags, shell: Shell): Promise<number> {
       await closeWithin(CLOSE_LIMIT_MS, server, shell, log);
     }
     log.info("stopped");
+    return EXIT.ok;
+  } catch (error) {
+    if (!(error instanceof EiderError) || error.code !== "shutting_down") throw error;
+    log.info(error.message);
     return EXIT.ok;
   } finally {
     stop.unlisten();
@@ -69,6 +75,8 @@ function announce(loaded: LoadedConfig, shell: Shell, log: Logger): void {
 
 interface StopSignal {
   readonly asked: Promise<void>;
+  /** Aborted when it is asked for. */
+  readonly signal: AbortSignal;
   readonly isAsked: () => boolean;
   readonly unlisten: () => void;
 }
@@ -76,6 +84,7 @@ interface StopSignal {
 /** The first signal asks for a graceful stop, also while the server starts; the second ends the process. */
 function stopSignal(shell: Shell, log: Logger): StopSignal {
   let count = 0;
+  const asking = new AbortController();
   let resolveAsked = () => {};
   const asked = new Promise<void>((resolve) => {
     resolveAsked = resolve;
@@ -89,8 +98,9 @@ function stopSignal(shell: Shell, log: Logger): StopSignal {
     }
     log.info({ signal }, "stopping: finishing calls and flushing; a second signal exits at once");
     resolveAsked();
+    asking.abort();
   });
-  return { asked, isAsked: () => count > 0, unlisten };
+  return { asked, signal: asking.signal, isAsked: () => count > 0, unlisten };
 }
 
 function readyLine({ config }: LoadedConfig, server: EiderServer, cwd: string): string {

@@ -10,6 +10,8 @@ export interface Config {
   readonly catalog: string;
   /** Empty: none, or in `catalog`. */
   readonly catalogPassword: string;
+  /** How long a start waits for a catalog that does not answer. */
+  readonly catalogWaitSeconds: number;
   readonly dataPath: string;
   readonly storeEndpoint: string;
   readonly storeRegion: string;

@@ -111,6 +111,12 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     help: "password of the catalog's user, or Quack's token, where it is not in `catalog`",
     secret: "whole",
   },
+  catalogWaitSeconds: {
+    group: "Lake",
+    kind: seconds(0, TIMER_MAX_SECONDS),
+    default: 60,
+    help: "how long a start waits for a catalog's server that does not answer; 0: not at all",
+  },
   dataPath: {
     group: "Lake",
     kind: location,

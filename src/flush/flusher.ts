@@ -68,6 +68,12 @@ export class Flusher implements AsyncDisposable {
     this.#pump();
   }
 
+  /** Tries all tables that wait after a failure again now: what they failed for may be over. */
+  retryNow(): void {
+    for (const table of this.#tables.values()) if (table.stage === "waiting") this.#wake(table);
+    this.#pump();
+  }
+
   /**
    * Resolves once all rows that are in the target's buffer now are in the lake and hardened. Tries at once, also when the
    * target waits after a failure, and rejects with the error of that attempt.

@@ -43,7 +43,8 @@ export class Sweeper implements AsyncDisposable {
     const nowMs = clock.nowMs();
     await Promise.all(
       buffers.views().map(async (view) => {
-        const reason = dueReason(view, nowMs, limits);
+        const isRetrying = flusher.failures(view.target).retryAtMs !== undefined;
+        const reason = dueReason(view, nowMs, { ...limits, isRetrying });
         try {
           if (reason) await buffers.seal(view.target, reason);
           if (reason || view.sealedSegments > 0) flusher.enqueue(view.target);

@@ -7,6 +7,8 @@ export interface FlushLimits {
   readonly maxAgeMs: number;
   /** Appends wait for room on disk, which only a flush makes. */
   readonly isDiskFull?: boolean;
+  /** Earlier segments wait to be tried again: more of them would only be more files. */
+  readonly isRetrying?: boolean;
 }
 
 type Trigger = (view: BufferView, nowMs: number, limits: FlushLimits) => SealReason | undefined;
@@ -15,7 +17,8 @@ type Trigger = (view: BufferView, nowMs: number, limits: FlushLimits) => SealRea
 const TRIGGERS: readonly Trigger[] = [
   (view, _nowMs, limits) => (view.openRows >= limits.maxRows ? "rows" : undefined),
   (view, _nowMs, limits) => (view.openBytes >= limits.maxBytes ? "bytes" : undefined),
-  (view, nowMs, limits) => (isOlder(view.openSinceMs, nowMs, limits.maxAgeMs) ? "age" : undefined),
+  (view, nowMs, limits) =>
+    !limits.isRetrying && isOlder(view.openSinceMs, nowMs, limits.maxAgeMs) ? "age" : undefined,
   (_view, _nowMs, limits) => (limits.isDiskFull ? "memory" : undefined),
 ];
 

@@ -8,10 +8,12 @@ export interface OperationServices {
   readonly metrics: Metrics;
   /** Routes that answer without credentials although others do not; default: probes do, metrics do not. */
   readonly open?: { readonly health: boolean; readonly metrics: boolean };
-  /** Resolves when DuckDB answers; `SELECT 1` on the lake instance. */
+  /** Resolves when DuckDB answers, whatever the lake's catalog does. */
   readonly probe: () => Promise<void>;
   /** Why the server takes no requests yet, or any more; empty when it does. */
   readonly notReady: () => readonly string[];
+  /** What does not work although requests are taken; default: everything works. */
+  readonly degraded?: () => readonly string[];
   /** Flushes one table (`t`, `schema.t`) or all; resolves, once committed, to what is told to the caller. */
   readonly flush: (table: string | undefined) => Promise<Readonly<Record<string, unknown>>>;
 }
@@ -19,7 +21,7 @@ export interface OperationServices {
 const DEFAULT_OPEN = { health: true, metrics: false };
 
 const Health = z.object({ status: z.enum(["ok", "error"]), db_connected: z.boolean(), error: z.string().optional() });
-const Readiness = z.object({ status: z.enum(["ready", "not_ready"]), reasons: z.array(z.string()) });
+const Readiness = z.object({ status: z.enum(["ready", "degraded", "not_ready"]), reasons: z.array(z.string()) });
 const FlushRequest = z
   .strictObject({
     table: z
@@ -37,7 +39,8 @@ const json = (description: string, schema: z.ZodType, status = 200) => ({
   content: { "application/json": schema },
 });
 
-export function operationRoutes({ metrics, probe, notReady, flush, open = DEFAULT_OPEN }: OperationServices): Route[] {
+export function operationRoutes(services: OperationServices): Route[] {
+  const { metrics, probe, notReady, degraded = () => [], flush, open = DEFAULT_OPEN } = services;
   const health = new HealthProbe({ probe, now: () => performance.now() });
   return [
     {
@@ -57,10 +60,15 @@ export function operationRoutes({ metrics, probe, notReady, flush, open = DEFAUL
       path: "/ready",
       access: open.health ? "open" : "read",
       summary: "Whether the server takes requests",
+      description:
+        "`degraded`, with reasons, while the lake's catalog is away: appends are still taken, so that this is no reason to send them elsewhere.",
       answers: [json("it does", Readiness), json("not yet, or not any more; with reasons", Readiness, 503)],
       async handle(_, reply) {
         const reasons = notReady();
-        if (reasons.length === 0) return { status: "ready", reasons };
+        if (reasons.length === 0) {
+          const lacks = degraded();
+          return { status: lacks.length === 0 ? "ready" : "degraded", reasons: lacks };
+        }
         return reply.code(503).send({ status: "not_ready", reasons });
       },
     },

@@ -28,11 +28,17 @@ export async function readyBuffer(
   target: Target,
   columns: () => readonly Column[],
 ): Promise<TableShape> {
-  const shape = (await services.lake.describe(target)) ?? (await autoCreate(services, target, columns));
+  const shape = (await describeNow(services, target)) ?? (await autoCreate(services, target, columns));
   // The watermark matters to a buffer that is new to this process; asking costs a query.
   const watermark = services.buffers.hasBuffer(shape.target) ? 0 : await services.lake.lastSeq(shape.target);
   await services.buffers.ensureBuffer(shape, watermark);
   return shape;
+}
+
+/** The table as the lake has it; while its catalog is away as the buffer had it last. */
+function describeNow({ lake, buffers }: IngestServices, target: Target): Promise<TableShape | undefined> {
+  const known = buffers.shapeOf(target);
+  return known ? lake.describeOr(target, known) : lake.describe(target);
 }
 
 /** The table as the writer sees it: in a transaction with what that has made itself. */
@@ -42,7 +48,7 @@ export async function describeFor(
   transaction: Transaction | undefined,
   target: Target,
 ): Promise<TableShape | undefined> {
-  if (!transaction?.hasBegun) return services.lake.describe(target);
+  if (!transaction?.hasBegun) return describeNow(services, target);
   const visible = await sql.onSlot(transaction, (slot) => describeVisible(slot.connection, target));
   if (!visible || visible.primaryKey.length > 0 || transaction.holdsDefinitions) return visible;
   // It has changed no table, so that this is the committed one, whose key a comment of the user's may have hidden.

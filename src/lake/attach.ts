@@ -45,7 +45,7 @@ function attachError(error: unknown, path: string | undefined): EiderError {
       cause: error,
     });
   }
-  if (/version mismatch|AUTOMATIC_MIGRATION|DATA_PATH/.test(text)) {
+  if (/version mismatch|AUTOMATIC_MIGRATION|DATA_PATH|authentication failed|does not exist|no pg_hba.conf/.test(text)) {
     return new EiderError("config_invalid", `the lake cannot be attached: ${text}`, { cause: error });
   }
   return new EiderError("lake_unavailable", `the lake cannot be attached: ${text}`, { cause: error });

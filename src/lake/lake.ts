@@ -6,10 +6,11 @@ import { syncPath } from "../base/sync-path.ts";
 import type { TableShape } from "../base/table.ts";
 import { type Target, targetKey, targetName } from "../base/target.ts";
 import { type Connection, Database } from "../duck/database.ts";
-import { isFatal } from "../duck/errors.ts";
+import { fromDuckError, isFatal } from "../duck/errors.ts";
 import { LAKE, qualifiedName, quoteIdentifier, quoteLiteral } from "../duck/sql.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import { attachLake, isEncrypted } from "./attach.ts";
+import { CatalogWatch, type Outage } from "./catalog-watch.ts";
 import { type Catalog, type CatalogRow, parseCatalog } from "./catalogs.ts";
 import { type CommitServices, FlushRun } from "./commit.ts";
 import type { CreateOptions } from "./ddl.ts";
@@ -27,6 +28,7 @@ import { createStoreSecret, type DataPath, parseDataPath, type StoreSettings } f
 import { Tables } from "./tables.ts";
 import { retryConflicts, Turn } from "./turn.ts";
 import type { CommitResult, FlushPart, LoadExtension, Log } from "./types.ts";
+import { waitForCatalog } from "./wait-for-catalog.ts";
 import { Watermarks } from "./watermark.ts";
 
 export interface LakeOptions extends StoreSettings {
@@ -54,6 +56,12 @@ export interface LakeOptions extends StoreSettings {
   readonly loadExtension: LoadExtension;
   /** Called with a connection whenever an instance has been opened: for functions that belong to it. */
   readonly onOpen?: (connection: Connection) => void;
+  /** How long `open` waits for a catalog server that does not answer; default: not at all. */
+  readonly catalogWaitSeconds?: number;
+  /** Ends that wait. */
+  readonly stopSignal?: AbortSignal | undefined;
+  /** Called when the catalog answers again after an outage. */
+  readonly onBack?: () => void;
   readonly failpoints: Failpoints;
   readonly log: Log;
   /** Overrides the catalog's own answer to "may another process commit?"; for tests of the fence. */
@@ -93,6 +101,7 @@ export class Lake implements AsyncDisposable {
   readonly #tables: Tables;
   readonly #fences: Fences;
   readonly #watermarks: Watermarks;
+  readonly #watch: CatalogWatch;
   #database: Database;
   #commits: CommitServices | undefined;
   #reopening: Promise<boolean> | undefined;
@@ -116,6 +125,11 @@ export class Lake implements AsyncDisposable {
       holdDefinitions: () => this.holdDefinitions(),
       log: options.log,
     });
+    this.#watch = new CatalogWatch({
+      probe: () => this.#askCatalog(),
+      onBack: () => options.onBack?.(),
+      log: options.log,
+    });
   }
 
   /**
@@ -127,6 +141,16 @@ export class Lake implements AsyncDisposable {
     const dataPath = parseDataPath(options.dataPath);
     if (catalog.path !== undefined) await mkdir(dirname(catalog.path), { recursive: true });
     if (dataPath.isLocal) await mkdir(dataPath.location, { recursive: true });
+    const { catalogWaitSeconds = 0, stopSignal: signal, log } = options;
+    return await waitForCatalog(() => Lake.#openOnce(options, catalog, dataPath), {
+      // Another process may have a catalog's file for good.
+      waitSeconds: catalog.row.isFile ? 0 : catalogWaitSeconds,
+      signal,
+      log,
+    });
+  }
+
+  static async #openOnce(options: LakeOptions, catalog: Catalog, dataPath: DataPath): Promise<Lake> {
     const lake = new Lake(options, catalog, dataPath, await openInstance(options));
     try {
       await lake.#attach();
@@ -233,17 +257,44 @@ export class Lake implements AsyncDisposable {
       return connection;
     } catch (error) {
       connection.close();
-      throw error;
+      throw await this.#watch.explain(error);
     }
   }
 
+  /** Rejects when the engine does not answer, whatever the catalog does. */
+  async ping(): Promise<void> {
+    using connection = await this.#database.connect();
+    await connection.run("SELECT 1");
+  }
+
   describe(target: Target): Promise<TableShape | undefined> {
-    return this.#tables.describe(target);
+    return this.#explaining(() => this.#tables.describe(target));
+  }
+
+  /**
+   * The same for rows that only wait for the lake: `known`, an earlier description, while the catalog is away. Rows belong
+   * to a table and its columns by id, so that they find their place whatever has become of the table meanwhile.
+   */
+  describeOr(target: Target, known: TableShape): Promise<TableShape | undefined> {
+    return this.#watch.unlessAway<TableShape | undefined>(known, () => this.#tables.describe(target));
+  }
+
+  /** Since when the catalog does not answer; undefined while it does. */
+  get outage(): Outage | undefined {
+    return this.#watch.outage;
+  }
+
+  async #explaining<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw await this.#watch.explain(error);
+    }
   }
 
   /** Another one whenever a table, view or macro may have been made, changed or dropped: what was read before is old then. */
   definitionsVersion(): Promise<string> {
-    return this.#tables.version();
+    return this.#explaining(() => this.#tables.version());
   }
 
   /** After statements of sessions that may have changed a table, and when their transaction has committed. */
@@ -252,7 +303,7 @@ export class Lake implements AsyncDisposable {
   }
 
   createTable(shape: TableShape, options?: CreateOptions): Promise<boolean> {
-    return this.#tables.createTable(shape, options);
+    return this.#explaining(() => this.#tables.createTable(shape, options));
   }
 
   setPrimaryKey(target: Target, columns: readonly string[]): Promise<void> {
@@ -298,7 +349,12 @@ export class Lake implements AsyncDisposable {
     assert(new Set(parts.map(({ target }) => targetKey(target))).size === parts.length, "one part for each target");
     return this.#turn.run(async () => {
       assert(this.#commits, "the lake is open");
-      return await FlushRun.run(this.#commits, parts);
+      const { failures, ...result } = await FlushRun.run(this.#commits, parts);
+      const explained = failures.map(async ({ target, error }) => ({
+        target,
+        error: fromDuckError(await this.#watch.explain(error)),
+      }));
+      return { ...result, failures: await Promise.all(explained) };
     });
   }
 
@@ -368,11 +424,12 @@ export class Lake implements AsyncDisposable {
   }
 
   /**
-   * After an error that may mean that the instance is dead: opens it anew if it is, which closes all its connections.
-   * Resolves to whether it did.
+   * To be called with an error of a session's statement. One that may mean that the instance is dead has it opened anew
+   * if it is, which closes all its connections. Resolves to what the client is to be told.
    */
-  async reopenAfter(error: unknown): Promise<boolean> {
-    return isFatal(error) && (await this.#turn.run(() => this.#reopenIfDead()));
+  async afterError(error: unknown): Promise<unknown> {
+    if (isFatal(error)) await this.#turn.run(() => this.#reopenIfDead());
+    return await this.#watch.explain(error);
   }
 
   #reopenIfDead(): Promise<boolean> {
@@ -394,8 +451,7 @@ export class Lake implements AsyncDisposable {
   /** A catalog that cannot be reached is no reason to open the instance anew; one that DuckDB has invalidated is. */
   async #isAlive(): Promise<boolean> {
     try {
-      using connection = await this.#database.connect();
-      await this.#metadata.rows(connection, `SELECT max(snapshot_id) FROM ${METADATA}.ducklake_snapshot`);
+      await this.#askCatalog();
       return true;
     } catch (error) {
       if (!isFatal(error)) return true;
@@ -404,7 +460,13 @@ export class Lake implements AsyncDisposable {
     }
   }
 
+  async #askCatalog(): Promise<void> {
+    using connection = await this.#database.connect();
+    await this.#metadata.rows(connection, `SELECT max(snapshot_id) FROM ${METADATA}.ducklake_snapshot`);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#watch[Symbol.dispose]();
     await this.#turn.run(async () => {
       if (await this.#isAlive()) await this.#database[Symbol.asyncDispose]();
       else this.#database.abandon();

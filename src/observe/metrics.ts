@@ -108,6 +108,8 @@ function declareFlush(r: Registry) {
       SLOW_BUCKETS,
     ),
     housekeepingRunning: gauge(r, "eider_housekeeping_tasks_running", "Housekeeping tasks that run.", []),
+    catalogUp: gauge(r, "eider_catalog_up", "1 while the lake's catalog answers, 0 while it does not.", []),
+    catalogAway: gauge(r, "eider_catalog_outage_seconds", "How long the lake's catalog has not answered.", []),
     guardRestoredFiles: gauge(
       r,
       "eider_guard_restored_files",

@@ -16,6 +16,8 @@ export interface Status {
   readonly nowMs: number;
   /** Why the server takes no requests; empty when it does. */
   readonly notReady: readonly string[];
+  /** What does not work at present although requests are taken; empty: everything works. */
+  readonly degraded: readonly string[];
   readonly limits: StatusLimits;
   readonly memory: { readonly processBytes: number; readonly lakeBytes: number; readonly buffersBytes: number };
   readonly buffers: readonly BufferStatus[];
@@ -64,6 +66,7 @@ export interface StatusSources {
   readonly duckdbVersion: string;
   readonly startedMs: number;
   readonly notReady: () => readonly string[];
+  readonly degraded: () => readonly string[];
   readonly limits: StatusLimits;
   readonly poolMax: number;
   readonly views: () => readonly BufferView[];
@@ -91,6 +94,7 @@ export async function readStatus(sources: StatusSources): Promise<Status> {
     startedMs,
     nowMs,
     notReady: sources.notReady(),
+    degraded: sources.degraded(),
     limits,
     memory: {
       processBytes: process.memoryUsage.rss(),

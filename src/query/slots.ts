@@ -1,3 +1,4 @@
+import { must } from "../base/assert.ts";
 import type { Connection } from "../duck/database.ts";
 import { EiderError } from "../errors.ts";
 import { Settings } from "./session-settings.ts";
@@ -17,26 +18,36 @@ export class Slots implements AsyncDisposable {
   readonly #settings = new Settings();
   /** True once the session has state that siblings cannot repeat: from then on all statements run at home. */
   isPinned = false;
+  #reviving: Promise<void> | undefined;
 
-  private constructor(connect: () => Promise<Connection>, home: Slot) {
+  /** Connects when it is first revived: a session that only appends needs no connection. */
+  constructor(connect: () => Promise<Connection>) {
     this.#connect = connect;
-    this.#slots.push(home);
   }
 
-  static async open(connect: () => Promise<Connection>): Promise<Slots> {
-    return new Slots(connect, new Slot(await connect()));
+  /** False until the session's first statement. */
+  get isConnected(): boolean {
+    return this.#slots.length > 0;
   }
 
+  /** To be asked for after `revive`. */
   get home(): Slot {
-    return this.#slots[0] as Slot;
+    return must(this.#slots[0], "the session is connected");
   }
 
   /**
-   * Connects anew when the engine had to be given up after a fatal error. Settings are repeated; temporary tables and
-   * variables are gone with the instance that held them.
+   * Connects, also anew when the engine had to be given up after a fatal error. Settings are repeated; temporary tables
+   * and variables are gone with the instance that held them.
    */
   async revive(): Promise<void> {
-    if (!this.home.connection.isClosed) return;
+    if (this.isConnected && !this.home.connection.isClosed) return;
+    this.#reviving ??= this.#connectHome().finally(() => {
+      this.#reviving = undefined;
+    });
+    await this.#reviving;
+  }
+
+  async #connectHome(): Promise<void> {
     const home = new Slot(await this.#connect());
     this.#slots.splice(0, this.#slots.length, home);
     this.isPinned = false;

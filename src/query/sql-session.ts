@@ -112,13 +112,9 @@ export class SqlSession implements AsyncDisposable {
 
   readonly #inTurn: InTurn;
 
-  private constructor(slots: Slots, inTurn: InTurn) {
-    this.slots = slots;
+  constructor(connect: () => Promise<Connection>, inTurn: InTurn) {
+    this.slots = new Slots(connect);
     this.#inTurn = inTurn;
-  }
-
-  static async open(connect: () => Promise<Connection>, inTurn: InTurn): Promise<SqlSession> {
-    return new SqlSession(await Slots.open(connect), inTurn);
   }
 
   /**

@@ -17,7 +17,7 @@ export class LakeBackend implements Backend {
 
   async openSession(principal: Principal, { widenUnsigned, schema }: ClientTraits): Promise<Session> {
     const guard = guardOf(this.#services, principal);
-    const session = await ClientSession.open(principal, this.#services, { widenUnsigned }, guard);
+    const session = new ClientSession(principal, this.#services, { widenUnsigned }, guard);
     if (schema === undefined) return session;
     try {
       await session.startIn(schema);

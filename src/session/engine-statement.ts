@@ -133,8 +133,7 @@ export class EngineStatement implements Prepared {
     } catch (error) {
       if (!(error instanceof EiderError)) end("error");
       else end(error.code === "cancelled" ? "cancelled" : "error", error);
-      await services.lake.reopenAfter(error);
-      throw error;
+      throw await services.lake.afterError(error);
     } finally {
       if (!KEEPS_TABLES.has(this.#type)) services.lake.invalidate();
     }
@@ -170,7 +169,7 @@ export class EngineStatement implements Prepared {
       onEnd: (end, error) => {
         onEnd(end, error);
         // What fails here fails again, and is told, at the next statement.
-        if (error) this.#context.services.lake.reopenAfter(error).catch(() => undefined);
+        if (error) this.#context.services.lake.afterError(error).catch(() => undefined);
       },
       spoolFolder: this.#context.services.spoolFolder,
       source: {

@@ -72,8 +72,8 @@ export class ReadQueries implements AsyncDisposable {
     } catch (error) {
       const told: EiderError = stop.signal.aborted ? stop.signal.reason : fromDuckError(error);
       finish = () => end(told.code === "cancelled" ? "cancelled" : "error", told);
-      await lake.reopenAfter(error);
-      throw told;
+      const explained = await lake.afterError(error);
+      throw stop.signal.aborted ? told : fromDuckError(explained);
     } finally {
       finish();
     }

@@ -67,34 +67,23 @@ export class ClientSession implements Session, SessionContext {
   /** Where the session is after it has named the catalog alone: JDBC does at connect. */
   #startSchema: string;
 
-  private constructor(
+  /** `guard`: undefined when nothing is to be checked. */
+  constructor(
     principal: Principal,
     services: SessionServices,
-    sql: SqlSession,
-    resultTypes: ResultTypeOptions,
-    guard: Guard | undefined,
+    resultTypes: ResultTypeOptions = {},
+    guard: Guard | undefined = undefined,
   ) {
     this.principal = principal;
     this.services = services;
     this.#startSchema = services.names.targetSchema;
-    this.sql = sql;
-    this.#reads = new ReadBarrier(services, this.id);
-    this.resultTypes = resultTypes;
-    this.#guard = guard;
-  }
-
-  /** `guard`: undefined when nothing is to be checked. */
-  static async open(
-    principal: Principal,
-    services: SessionServices,
-    resultTypes: ResultTypeOptions = {},
-    guard?: Guard,
-  ): Promise<ClientSession> {
-    const sql = await SqlSession.open(
+    this.sql = new SqlSession(
       () => connect(services),
       (work) => services.lake.commitInTurn(work),
     );
-    return new ClientSession(principal, services, sql, resultTypes, guard);
+    this.#reads = new ReadBarrier(services, this.id);
+    this.resultTypes = resultTypes;
+    this.#guard = guard;
   }
 
   /** Throws `not_found` when there is no such schema in the lake. */
@@ -124,8 +113,7 @@ export class ClientSession implements Session, SessionContext {
     try {
       return await (own ? prepareOwn(this, own, piece, options) : EngineStatement.prepare(this, piece, options));
     } catch (error) {
-      await this.services.lake.reopenAfter(error);
-      throw error;
+      throw await this.services.lake.afterError(error);
     }
   }
 
@@ -245,6 +233,7 @@ export class ClientSession implements Session, SessionContext {
 
   /** Where unqualified names of ingests go; asked for anew only after statements that can change it. */
   async #currentSchema(): Promise<string> {
+    if (!this.sql.slots.isConnected) return this.#startSchema;
     this.#schema ??= this.#readSchema();
     return this.#schema;
   }

@@ -65,7 +65,10 @@ test.skipIf(missing !== "")(
       await run.write(eider);
       proxy.cutNext("after", true);
       expect(await run.flush(eider)).toMatch(/is in doubt/);
-      await expect(run.write(eider)).rejects.toThrow(/FlightUnavailableError: .*Unable to connect to Postgres/);
+      await run.write(eider);
+      await expect(run.sql(eider, "SELECT count(*) FROM plain")).rejects.toThrow(
+        /FlightUnavailableError: .*catalog has not answered for \d+ s .*Unable to connect to Postgres/,
+      );
       proxy.up();
       expect(await run.flush(eider)).toBeNull();
       expect(await run.check(eider)).toEqual([]);

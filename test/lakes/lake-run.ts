@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { join } from "node:path";
 import type { FailpointSpec } from "../../src/base/failpoints.ts";
 import type { Config } from "../../src/config/config.ts";
@@ -40,11 +41,17 @@ export class LakeRun implements AsyncDisposable {
     return this.#logs;
   }
 
-  async live<T>(work: (eider: RunningEider) => Promise<T>, failpoints?: FailpointSpec): Promise<T> {
+  async live<T>(
+    work: (eider: RunningEider) => Promise<T>,
+    failpoints?: FailpointSpec,
+    onSpawn?: (child: ChildProcess) => void,
+    more: Partial<Config> = {},
+  ): Promise<T> {
     const { settings, env } = this.#place;
     const eider = await startEider({
       dataDir: join(this.#folder.path, "data"),
-      settings: { ...STILL, ...settings },
+      settings: { ...STILL, ...settings, ...more },
+      ...(onSpawn ? { onSpawn } : {}),
       ...(env ? { env } : {}),
       ...(failpoints ? { failpoints } : {}),
     });
@@ -75,6 +82,10 @@ export class LakeRun implements AsyncDisposable {
 
   write(eider: RunningEider): Promise<null> {
     return this.#agent.ask({ do: "write", uri: eider.flightUri });
+  }
+
+  ingest(eider: RunningEider): Promise<null> {
+    return this.#agent.ask({ do: "ingest", uri: eider.flightUri });
   }
 
   /** Resolves to null, or why the flush failed. */

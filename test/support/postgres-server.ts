@@ -22,6 +22,10 @@ export interface PostgresServer extends AsyncDisposable {
   /** A new database; resolves to its libpq pairs without the password, `port` being the server's unless given. */
   createDatabase(name: string): void;
   connection(database: string, port?: number): string;
+  /** Ends it without waiting for clients; its data stay. */
+  stop(): Promise<void>;
+  /** After `stop`, on the same port. */
+  start(): Promise<void>;
 }
 
 /** A cluster of its own, in a temporary folder; asks for a password. */
@@ -48,15 +52,21 @@ export async function startPostgres(): Promise<PostgresServer> {
     "-c",
     text,
   ]);
-  const service = await Service.start(...run("postgres", ["-D", data, "-p", String(port), ...options]), {
-    port,
-    cwd: folder.path,
-    // Ends without waiting for clients.
-    signal: "SIGINT",
-  });
-  await untilReady(bin, port);
+  let service: Service | undefined;
+  const start = async () => {
+    service = await Service.start(...run("postgres", ["-D", data, "-p", String(port), ...options]), {
+      port,
+      cwd: folder.path,
+      signal: "SIGINT",
+    });
+    await untilReady(bin, port);
+  };
+  const stop = async () => await service?.[Symbol.asyncDispose]();
+  await start();
   return {
     port,
+    start,
+    stop,
     connection: (database, via = port) => `host=127.0.0.1 port=${via} user=${USER} dbname=${database}`,
     createDatabase(name) {
       execFileSync(join(bin, "createdb"), ["-h", "127.0.0.1", "-p", String(port), "-U", USER, name], {
@@ -64,7 +74,7 @@ export async function startPostgres(): Promise<PostgresServer> {
       });
     },
     async [Symbol.asyncDispose]() {
-      await service[Symbol.asyncDispose]();
+      await stop();
       await folder[Symbol.asyncDispose]();
     },
   };

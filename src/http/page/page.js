@@ -15,8 +15,9 @@ const chart = new Chart(byId("throughput"));
 
 /** @param {Status} status */
 function show(status) {
-  const isReady = status.notReady.length === 0;
-  showState(isReady ? "ready" : "waiting", isReady ? "Ready" : status.notReady.join("; "));
+  const troubles = [...status.notReady, ...status.degraded];
+  const isWell = troubles.length === 0;
+  showState(isWell ? "ready" : "waiting", isWell ? "Ready" : troubles.join("; "));
   showTiles(status);
   showThroughput(status);
   showBuffers(status);

@@ -2,6 +2,7 @@
 
 {"do": "begin"}                       an empty lake: forgets everything
 {"do": "write", "uri"}                a batch for a table without key, one of upserts, one of deletes; all acknowledged
+{"do": "ingest", "uri"}               the same for a bulk ingest by ADBC into the table without key
 {"do": "flush", "uri"}                null, or why not
 {"do": "direct", "uri"}               a transaction straight into the lake
 {"do": "sql", "uri", "sql"}           rows
@@ -14,6 +15,7 @@ import json
 import sys
 
 import duckdb
+from adbc_driver_flightsql import dbapi
 import pyarrow as pa
 import pyarrow.flight as flight
 
@@ -68,6 +70,15 @@ class Agent:
             put(client, "by_key", pa.record_batch({"id": keys[:3]}), {"op": "delete"})
             for key in keys[:3]:
                 del self.by_key[key]
+        return None
+
+    def ingest(self, job):
+        self.round += 1
+        ids = [self.round * 1000 + i for i in range(ROWS)]
+        with dbapi.connect(job["uri"], autocommit=True) as connection, connection.cursor() as cursor:
+            batch = pa.record_batch({"id": ids, "v": [f"row {i} é" for i in ids]})
+            cursor.adbc_ingest("plain", batch, mode="append")
+        self.plain += ids
         return None
 
     def flush(self, job):

@@ -38,6 +38,12 @@ describe("dueReason", () => {
     expect(dueReason(view(0, 0, undefined), NOW_MS, { ...LIMITS, isDiskFull: true })).toBeUndefined();
   });
 
+  it("nothing is sealed for its age while earlier segments wait to be tried again", () => {
+    const limits = { ...LIMITS, isRetrying: true };
+    expect(dueReason(view(1, 1, NOW_MS - 60_000), NOW_MS, limits)).toBeUndefined();
+    expect(dueReason(view(LIMITS.maxRows, 1, NOW_MS - 60_000), NOW_MS, limits)).toBe("rows");
+  });
+
   it("an age without bound never seals", () => {
     expect(dueReason(view(1, 1, 0), NOW_MS, { ...LIMITS, maxAgeMs: Number.POSITIVE_INFINITY })).toBeUndefined();
   });

@@ -263,14 +263,18 @@ describe("commits in doubt", () => {
     killer.close();
   });
 
-  it("reopenAfter opens a dead instance anew once, and leaves a living one alone", async () => {
+  it("afterError opens a dead instance anew once, and leaves a living one alone", async () => {
     const { database } = lake;
-    expect(await lake.reopenAfter(new Error("FATAL Error: of something else"))).toBe(false);
-    expect(await lake.reopenAfter(new Error("Parser Error"))).toBe(false);
+    for (const text of ["FATAL Error: of something else", "Parser Error"]) {
+      const error = new Error(text);
+      expect(await lake.afterError(error)).toBe(error);
+    }
     expect(lake.database).toBe(database);
     await expect(query(lake, "CREATE TABLE p(t TIME_NS); INSERT INTO p VALUES ('10:00:00')")).rejects.toThrow();
     const fatal = await query(lake, "SELECT 1").catch((error: unknown) => error);
-    expect(await Promise.all([1, 2].map(() => lake.reopenAfter(fatal)))).toEqual([true, false]);
+    const instances = await Promise.all([1, 2].map(() => lake.afterError(fatal).then(() => lake.database)));
+    expect(instances[0]).not.toBe(database);
+    expect(instances[1]).toBe(instances[0]);
     expect(await contents()).toHaveLength(2);
   });
 });
