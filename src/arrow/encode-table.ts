@@ -1,15 +1,30 @@
-import { type Binary, type Bool, type Field, type Int, type List, type Schema, Type, type Utf8 } from "apache-arrow";
+import {
+  type Binary,
+  type Bool,
+  type Date_,
+  type Decimal,
+  type Field,
+  type Float,
+  type Int,
+  type List,
+  Precision,
+  type Schema,
+  type Timestamp,
+  Type,
+  type Utf8,
+} from "apache-arrow";
 import { must } from "../base/assert.ts";
 import { EiderError } from "../errors.ts";
 import { type Frame, FrameBody } from "./frame-body.ts";
 
 const encoder = new TextEncoder();
 const NO_BYTES = new Uint8Array(0);
-const ADVICE = "a table of values holds text, binary, integers, booleans and lists of them";
+const ADVICE = "a table of values holds text, binary, numbers, booleans, dates, timestamps and lists of them";
 
 /**
  * A small table of JavaScript values as one record batch of exactly `schema`: one array per field, undefined and null
- * are NULL. Takes strings, Uint8Arrays, numbers or bigints, booleans, and arrays of them for lists. No rows: no frame.
+ * are NULL. Takes strings, Uint8Arrays, numbers or bigints (for decimals without their scale, for days since 1970 and for
+ * timestamps in their unit), booleans, and arrays of them for lists. No rows: no frame.
  */
 export function encodeTable(schema: Schema, columns: readonly unknown[][]): Frame[] {
   if (columns.length !== schema.fields.length) {
@@ -41,7 +56,18 @@ const ADDERS: Readonly<Partial<Record<Type, ColumnAdder>>> = {
       values.map((value) => (value instanceof Uint8Array ? value : NO_BYTES)),
     ),
   [Type.Bool]: (body, _field: Field<Bool>, values) => body.addBuffer(bitsOf(values, (value) => value === true)),
-  [Type.Int]: (body, field: Field<Int>, values) => addIntegers(body, field, values),
+  [Type.Int]: (body, field: Field<Int>, values) => addIntegers(body, field, values, field.type),
+  [Type.Date]: (body, field: Field<Date_>, values) =>
+    addIntegers(body, field, values, { bitWidth: 32, isSigned: true }),
+  [Type.Timestamp]: (body, field: Field<Timestamp>, values) =>
+    addIntegers(body, field, values, { bitWidth: 64, isSigned: true }),
+  [Type.Decimal]: (body, field: Field<Decimal>, values) =>
+    addIntegers(body, field, values, { bitWidth: field.type.bitWidth, isSigned: true }),
+  [Type.Float]: (body, { type }: Field<Float>, values) => {
+    const numbers = values.map((value) => (typeof value === "number" ? value : 0));
+    const floats = type.precision === Precision.DOUBLE ? new Float64Array(numbers) : new Float32Array(numbers);
+    body.addBuffer(new Uint8Array(floats.buffer));
+  },
   [Type.List]: (body, field: Field<List>, values) => {
     const lists = values.map((value) => (Array.isArray(value) ? (value as unknown[]) : []));
     body.addBuffer(offsetsOf(lists.map((list) => list.length)));
@@ -82,18 +108,26 @@ function addBytes(body: FrameBody, values: readonly Uint8Array[]): void {
   body.addBuffer(Buffer.concat(values));
 }
 
-function addIntegers(body: FrameBody, field: Field<Int>, values: readonly unknown[]): void {
-  const { bitWidth, isSigned } = field.type;
-  const view = new DataView(new ArrayBuffer((values.length * bitWidth) / 8));
+function addIntegers(
+  body: FrameBody,
+  field: Field,
+  values: readonly unknown[],
+  { bitWidth, isSigned }: Pick<Int, "bitWidth" | "isSigned"> | { bitWidth: number; isSigned: boolean },
+): void {
+  const width = bitWidth / 8;
+  const view = new DataView(new ArrayBuffer(values.length * width));
   for (const [i, value] of values.entries()) {
     if (isMissing(value)) continue;
     const exact = BigInt(value as number | bigint);
     const wrapped = isSigned ? BigInt.asIntN(bitWidth, exact) : BigInt.asUintN(bitWidth, exact);
     if (wrapped !== exact) throw new EiderError("internal", `column "${field.name}": ${exact} is not ${field.type}`);
-    if (bitWidth === 8) view.setUint8(i, Number(exact));
-    else if (bitWidth === 16) view.setUint16(2 * i, Number(exact), true);
-    else if (bitWidth === 32) view.setUint32(4 * i, Number(exact), true);
-    else view.setBigUint64(8 * i, BigInt.asUintN(64, exact), true);
+    if (bitWidth === 8) view.setUint8(i, Number(BigInt.asUintN(8, exact)));
+    else if (bitWidth === 16) view.setUint16(2 * i, Number(BigInt.asUintN(16, exact)), true);
+    else if (bitWidth === 32) view.setUint32(4 * i, Number(BigInt.asUintN(32, exact)), true);
+    else {
+      for (let word = 0; word < width / 8; word++)
+        view.setBigUint64(i * width + 8 * word, BigInt.asUintN(64, exact >> BigInt(64 * word)), true);
+    }
   }
   body.addBuffer(new Uint8Array(view.buffer));
 }

@@ -1,4 +1,4 @@
-import type { Schema } from "apache-arrow";
+import { Schema } from "apache-arrow";
 import { encodeSchema } from "../arrow/schema.ts";
 import type { Column, TableShape } from "../base/table.ts";
 import type { Target } from "../base/target.ts";
@@ -13,13 +13,24 @@ import { createTableStatements } from "../lake/ddl.ts";
 import { combineSets, type Round } from "../query/many-rows.ts";
 import type { QueueInsert } from "../query/own-statement.ts";
 import { ResultStream } from "../query/result-stream.ts";
-import { interruptible } from "../query/slot.ts";
+import { interruptible, throwIfAborted } from "../query/slot.ts";
 import type { Transaction } from "../query/sql-session.ts";
 import { type ParameterSet, parameterSets, Statement } from "../query/statement.ts";
 import { type Piece, tokenize } from "../query/tokens.ts";
 import { typedText } from "../query/typed-text.ts";
+import { type ValuesList, valuesList } from "../query/values-list.ts";
 import type { SessionContext } from "./context.ts";
+import { type Batches, batchesWithoutQuery } from "./rows-without-query.ts";
 
+const NO_PARAMETERS = encodeSchema(new Schema([]));
+
+/** `shape`: of the table that was written to; undefined when nothing was to be written. */
+interface Written {
+  readonly shape: TableShape | undefined;
+  readonly count: number;
+}
+
+/** The source as a query of its own, prepared once. */
 interface PreparedSource {
   readonly parameterSchema: Uint8Array;
   /** Undefined where they can depend on parameters; good as long as nothing is defined anew. */
@@ -28,21 +39,31 @@ interface PreparedSource {
 
 /**
  * `INSERT INTO duckling_queue.t …`: the source runs once, as a query of its own whose columns are cast to the table's,
- * and its rows go to the table's buffer; in a transaction straight to the lake. All rows or none.
+ * and its rows go to the table's buffer; in a transaction straight to the lake. All rows or none. Rows that are written
+ * out in the statement, or bound to it, need no query: they go to the buffer as they are.
  */
 export class QueueInsertStatement implements Prepared {
   readonly info: StatementInfo;
   readonly #context: SessionContext;
   readonly #statement: QueueInsert;
   readonly #source: Piece;
-  readonly #prepared: PreparedSource;
+  readonly #values: ValuesList | undefined;
+  /** Undefined for a list of literals, which mostly needs none. */
+  readonly #prepared: PreparedSource | undefined;
 
-  private constructor(context: SessionContext, statement: QueueInsert, prepared: PreparedSource) {
+  private constructor(
+    context: SessionContext,
+    statement: QueueInsert,
+    source: Piece,
+    values: ValuesList | undefined,
+    prepared: PreparedSource | undefined,
+  ) {
     this.#context = context;
     this.#statement = statement;
-    this.#source = { sql: statement.source, tokens: tokenize(statement.source) };
+    this.#source = source;
+    this.#values = values;
     this.#prepared = prepared;
-    this.info = { schema: undefined, parameterSchema: prepared.parameterSchema, isUpdate: true };
+    this.info = { schema: undefined, parameterSchema: prepared?.parameterSchema ?? NO_PARAMETERS, isUpdate: true };
   }
 
   static async prepare(
@@ -50,9 +71,21 @@ export class QueueInsertStatement implements Prepared {
     statement: QueueInsert,
     options: ExecuteOptions,
   ): Promise<QueueInsertStatement> {
+    const source = { sql: statement.source, tokens: tokenize(statement.source) };
+    const values = statement.byName ? undefined : valuesList(source.sql, source.tokens);
+    if (values?.kind === "literals") return new QueueInsertStatement(context, statement, source, values, undefined);
+    const prepared = await QueueInsertStatement.#prepareSource(context, statement, options);
+    return new QueueInsertStatement(context, statement, source, values, prepared);
+  }
+
+  static async #prepareSource(
+    context: SessionContext,
+    statement: QueueInsert,
+    options: ExecuteOptions,
+  ): Promise<PreparedSource> {
     const open = context.sql.transactionFor(options.transaction);
     const version = await context.services.lake.definitionsVersion();
-    const prepared = await context.sql.onSlot(open?.hasBegun ? open : undefined, async (slot) => {
+    return context.sql.onSlot(open?.hasBegun ? open : undefined, async (slot) => {
       const source = await Statement.prepare(slot.connection, statement.source);
       try {
         if (source.parameterCount === 0) {
@@ -66,7 +99,6 @@ export class QueueInsertStatement implements Prepared {
         source.close();
       }
     });
-    return new QueueInsertStatement(context, statement, prepared);
   }
 
   async describe(): Promise<undefined> {
@@ -74,13 +106,53 @@ export class QueueInsertStatement implements Prepared {
   }
 
   async execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
-    const { services, sql, id } = this.#context;
-    const startedMs = performance.now();
+    const { services, sql } = this.#context;
     const transaction = sql.transactionFor(options.transaction);
+    const target: Target = { schema: services.names.targetSchema, table: this.#statement.table };
+    const shape = await describeFor(services, sql, transaction, target);
+    const batches =
+      shape && !transaction ? batchesWithoutQuery(shape, this.#statement.columns, this.#values, parameters) : undefined;
+    const startedMs = performance.now();
+    try {
+      const { shape: written, count } =
+        shape && batches
+          ? await this.#append(shape, batches, options)
+          : await this.#runQuery(target, shape, transaction, parameters, options);
+      if (written)
+        services.observer.wrote(written.target, "insert", "appended", count, 0, performance.now() - startedMs);
+      return { kind: "count", count };
+    } catch (error) {
+      services.observer.wrote(target, "insert", "rejected", 0, 0, performance.now() - startedMs);
+      throw error;
+    }
+  }
+
+  async #append(known: TableShape, { schema, batches }: Batches, { signal }: ExecuteOptions): Promise<Written> {
+    const { services, id } = this.#context;
+    const shape = await readyBuffer(services, known.target, () => known.columns);
+    throwIfAborted(signal);
+    const stage = await services.buffers.stage(shape.target, shape, schema, id);
+    try {
+      for (const batch of batches) await stage.write(batch);
+      const { rows } = await stage.publish({ op: opFor(shape) });
+      return { shape, count: rows };
+    } catch (error) {
+      await stage.discard();
+      throw error;
+    }
+  }
+
+  async #runQuery(
+    target: Target,
+    known: TableShape | undefined,
+    transaction: Transaction | undefined,
+    parameters: Parameters | undefined,
+    options: ExecuteOptions,
+  ): Promise<Written> {
+    const { services, sql, id } = this.#context;
     await this.#context.waitForReads(this.#source.tokens);
     const sets = parameters ? parameterSets(parameters).sets : [[]];
-    const target: Target = { schema: services.names.targetSchema, table: this.#statement.table };
-    let shape = await describeFor(services, sql, transaction, target);
+    let shape = known;
     const select = await this.#castingSelect(shape, sets[0] ?? [], transaction);
     let stage: StageStream | undefined;
     let prepare: readonly string[] = [];
@@ -96,15 +168,13 @@ export class QueueInsertStatement implements Prepared {
         stage ??= await services.buffers.stage(transaction ? undefined : shape.target, shape, rows.schema, id);
         for await (const frame of rows.frames()) await stage.write(frame);
       }
-      if (!stage || !shape) return { kind: "count", count: 0 };
+      if (!stage || !shape) return { shape: undefined, count: 0 };
       const columns = shape.columns.map((column) => column.name);
       const count = transaction
         ? await writeDirect(services.lake, sql, transaction, stage, directWriteInto(shape, columns, prepare))
-        : (await stage.publish({ op: shape.primaryKey.length > 0 ? "upsert" : "insert" })).rows;
-      services.observer.wrote(shape.target, "insert", "appended", count, 0, performance.now() - startedMs);
-      return { kind: "count", count };
+        : (await stage.publish({ op: opFor(shape) })).rows;
+      return { shape, count };
     } catch (error) {
-      services.observer.wrote(target, "insert", "rejected", 0, 0, performance.now() - startedMs);
       await stage?.discard();
       throw error;
     }
@@ -168,7 +238,7 @@ export class QueueInsertStatement implements Prepared {
 
   /** The source's column names; how many there are can depend on its parameters being typed. */
   async #sourceColumns(set: ParameterSet, transaction: Transaction | undefined): Promise<readonly string[]> {
-    const { columns } = this.#prepared;
+    const columns = this.#prepared?.columns;
     if (columns && columns.version === (await this.#context.services.lake.definitionsVersion())) return columns.names;
     return this.#context.sql.onSlot(transaction?.hasBegun ? transaction : undefined, async (slot) => {
       const statement = await Statement.prepare(slot.connection, typedText(this.#source, set));
@@ -180,6 +250,8 @@ export class QueueInsertStatement implements Prepared {
     });
   }
 }
+
+const opFor = (shape: TableShape) => (shape.primaryKey.length > 0 ? "upsert" : "insert");
 
 /** What the columns make of the source's parameters; undefined when there is no such table yet, or the two do not fit. */
 async function parametersOfInsert(

@@ -424,6 +424,41 @@ def case_reads_by_macro_and_prepared_statement_see_own_writes(server):
             assert scalar(cursor, read) == n, read
 
 
+def case_queue_insert_means_what_insert_means(server):
+    """Rows that are written out or bound go to the buffer without a query: they must be those that INSERT would store."""
+    columns = "id BIGINT, small SMALLINT, price DECIMAL(9,3), ratio DOUBLE, name VARCHAR, day DATE, seen TIMESTAMP, ok BOOLEAN, zone TIMESTAMPTZ"
+    rows = (
+        "VALUES (1, -2, 3.25, 0.1, 'it''s', '2024-02-29', '2026-11-27 01:02:03.5', TRUE, '2026-11-27 01:02:03+02')",
+        "VALUES (2, 3, 4, 5, 'insert_queued', NULL, '2026-11-27T01:02:03', false, NULL), (3, NULL, -0.001, -7, NULL, NULL, NULL, NULL, NULL)",
+        "VALUES (4, 5, 1.23456, 1e3, 6, '2024-2-9', '2026-11-27', 'yes', now()::DATE)",
+        "VALUES ('5', '6', '7', '8', E'a\\tb', DATE '2026-01-01', TIMESTAMP '2026-01-01', 0, '2026-01-01')",
+    )
+    bound = [(6, 1, 2.5, 0.25, "x", None, datetime.datetime(2026, 1, 2, 3, 4, 5, 6), True, None), (7, *[None] * 8)]
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        for table in ("insert_queued", "insert_direct"):
+            cursor.execute(f"CREATE TABLE {table} ({columns})")
+        for queue, table in (("duckling_queue.", "insert_queued"), ("", "insert_direct")):
+            for values in rows:
+                cursor.execute(f"INSERT INTO {queue}{table} {values}")
+            cursor.execute(f"INSERT INTO {queue}{table} (name, id) VALUES ('named', 8)")
+            cursor.executemany(f"INSERT INTO {queue}{table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", bound)
+            for _ in range(2):
+                cursor.execute(f"INSERT INTO {queue}{table} (id, name, seen) VALUES ($1, $2, $3)", (9, "again", datetime.datetime(2026, 1, 2)))
+        cursor.execute("SELECT * FROM insert_queued ORDER BY ALL")
+        queued = cursor.fetchall()
+        cursor.execute("SELECT * FROM insert_direct ORDER BY ALL")
+        direct = cursor.fetchall()
+        assert len(direct) == 10, direct
+        assert queued == direct, (queued, direct)
+        for mistake, word in (
+            ("VALUES (1, 2)", "9 columns"),
+            ("(id, nope) VALUES (1, 2)", "nope"),
+            ("(id) VALUES (9223372036854775808)", "range"),
+            ("(day) VALUES ('2023-02-29')", "2023-02-29"),
+        ):
+            raises(adbc_driver_manager.Error, lambda: cursor.execute(f"INSERT INTO duckling_queue.insert_queued {mistake}"), word)
+
+
 def case_queue_insert_gives_columns_their_defaults(server):
     with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE defaults (id BIGINT, v VARCHAR NOT NULL DEFAULT 'given', n INTEGER DEFAULT 7)")
