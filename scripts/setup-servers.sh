@@ -8,6 +8,7 @@ compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || packages+=(postgresq
 [ -x /usr/bin/chromium ] || packages+=(chromium fonts-dejavu-core)
 command -v javac >/dev/null || packages+=(default-jdk-headless)
 command -v mvn >/dev/null || packages+=(maven)
+command -v promtool >/dev/null || packages+=(prometheus)
 [ ${#packages[@]} -gt 0 ] || exit 0
 if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then
   echo "not installed: ${packages[*]} (needs apt-get and root)" >&2

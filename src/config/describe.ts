@@ -56,3 +56,34 @@ export function settingsTable(): string {
     ...lines,
   ].join("\n");
 }
+
+/** docs/settings.md. */
+export function settingsReference(): string {
+  const parts = [
+    "# Settings",
+    "",
+    "Made from the code by `npm run docs`. A setting is a flag, an environment variable and a key of a YAML file (`--config FILE`",
+    "or `EIDER_CONFIG`), in that order; an unknown name or a wrong value stops the start, and all problems are told at once.",
+    "Sizes take units (`64MB`, `256MiB`); `{data_dir}` stands for the data folder, `~` for the home folder.",
+  ];
+  for (const group of GROUPS) {
+    parts.push("", `## ${group}`);
+    for (const key of SETTING_KEYS) {
+      const { group: own, legacy = [], help, kind, default: value, secret } = SETTINGS[key];
+      if (own !== group) continue;
+      const names = [`\`${flagName(key)}\``, `\`${environmentName(key)}\``, ...legacy.map((name) => `\`${name}\``)];
+      parts.push(
+        "",
+        `### ${settingName(key)}`,
+        "",
+        `${help[0]?.toUpperCase()}${help.slice(1)}.`,
+        "",
+        `- ${names.join(", ")}`,
+        `- ${kind.expects}; default ${value === "" ? "none" : `\`${value}\``}`,
+      );
+      if (secret)
+        parts.push(`- masked in logs and on the status page${secret === "inside" ? " where it holds a password" : ""}`);
+    }
+  }
+  return `${parts.join("\n")}\n`;
+}

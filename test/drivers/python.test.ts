@@ -1,20 +1,11 @@
-import { execFile } from "node:child_process";
-import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { pythonPackages } from "../support/python.ts";
 import { testCases } from "../support/python-cases.ts";
-import { REPO } from "../support/repo.ts";
 import { type RunningEider, startEider } from "../support/start-eider.ts";
 
 /** The versions of the driver: a list of packages each, but for the one in test/requirements.txt. */
 const VERSIONS = ["adbc-1.3.0", "adbc-1.7.0", "adbc-1.10.0", "adbc-1.13.0"];
 const IN_REQUIREMENTS = "adbc-1.13.0";
-
-async function packagesOf(name: string): Promise<string> {
-  const script = join(REPO, "scripts", "setup-python.mjs");
-  const { stdout } = await promisify(execFile)(process.execPath, [script, name]);
-  return stdout.trim();
-}
 
 let eider: RunningEider;
 
@@ -29,7 +20,7 @@ afterAll(async () => {
 describe.each(VERSIONS)("%s", (version) => {
   testCases("test/drivers/python/adbc_versions.py", {
     server: () => eider,
-    ...(version === IN_REQUIREMENTS ? {} : { packages: () => packagesOf(version) }),
+    ...(version === IN_REQUIREMENTS ? {} : { packages: () => pythonPackages(version) }),
   });
 });
 
@@ -38,7 +29,7 @@ describe("dataframes", () => {
 });
 
 describe.each(["sqlalchemy", "ibis"])("%s", (name) => {
-  testCases(`test/drivers/python/${name}_cases.py`, { server: () => eider, packages: () => packagesOf(name) });
+  testCases(`test/drivers/python/${name}_cases.py`, { server: () => eider, packages: () => pythonPackages(name) });
 });
 
 test("the server is unharmed by all of it, and ends cleanly", async () => {

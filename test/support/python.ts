@@ -17,6 +17,12 @@ export async function installPackage(source: string, folder: string): Promise<vo
   await promisify(execFile)(pythonPath(), [...args, "--target", folder, source]);
 }
 
+/** The folder of a list of packages, test/drivers/python/NAME.txt. */
+export async function pythonPackages(name: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [join(REPO, "scripts", "setup-python.mjs"), name]);
+  return stdout.trim();
+}
+
 export interface PythonOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
