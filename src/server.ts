@@ -94,6 +94,7 @@ async function compose(
     await Lake.open({
       ...config,
       writerId: folder.writerId,
+      leaseFile: join(folder.path, "lease"),
       guardDir: join(folder.path, "guard"),
       tempDirectory,
       stopSignal,
@@ -205,7 +206,10 @@ async function compose(
   );
 
   let isDraining = false;
-  const notReady = () => (isDraining ? ["the server is shutting down"] : []);
+  const notReady = () => [
+    ...(isDraining ? ["the server is shutting down"] : []),
+    ...(lake.isTakenOver ? ["another server serves this data folder, or a copy of it"] : []),
+  ];
   const degraded = () => {
     const { outage } = lake;
     if (!outage) return [];

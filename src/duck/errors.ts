@@ -12,8 +12,8 @@ const ROWS: ReadonlyArray<readonly [RegExp, ErrorCode]> = [
     /Transaction conflict|Conflict on (tuple|update)|another transaction has (altered|dropped)|write-write conflict/i,
     "write_conflict",
   ],
-  // Another process writes to a SQLite catalog.
-  [/database is locked/, "write_conflict"],
+  // Another process writes to the catalog: SQLite's words, and PostgreSQL's.
+  [/database is locked|could not serialize access|deadlock detected/, "write_conflict"],
   [/Exceeded the maximum retry count|Failed to commit DuckLake transaction/, "write_conflict"],
   [/Current transaction is aborted/, "transaction_aborted"],
   [/Out of Memory Error|could not allocate|failed to pin block/i, "out_of_memory"],

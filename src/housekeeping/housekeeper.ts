@@ -56,7 +56,8 @@ export class Housekeeper implements AsyncDisposable {
 
   start(): void {
     const { clock, intervalMs } = this.#options;
-    this.#cancelTimer = clock.after(intervalMs, () => {
+    // Nodes that look at the same time would do the same, and all but one in vain.
+    this.#cancelTimer = clock.after(intervalMs * (0.75 + Math.random() / 2), () => {
       this.#round = this.round().finally(() => {
         if (!this.#isStopped) this.start();
       });

@@ -1,3 +1,4 @@
+import pRetry from "p-retry";
 import type { Connection } from "../duck/database.ts";
 import { LAKE, quoteIdentifier, quoteLiteral } from "../duck/sql.ts";
 import { EiderError, messageOf } from "../errors.ts";
@@ -16,11 +17,23 @@ export async function attachLake(connection: Connection, catalog: Catalog, dataP
     ...catalog.row.attachOptions,
     ...secretOptions,
   ];
+  const sql = `ATTACH ${quoteLiteral(catalog.attachUri)} AS ${LAKE} (${options.join(", ")})`;
   try {
-    await connection.run(`ATTACH ${quoteLiteral(catalog.attachUri)} AS ${LAKE} (${options.join(", ")})`);
+    await pRetry(() => connection.run(sql), {
+      retries: 8,
+      minTimeout: 50,
+      maxTimeout: 2_000,
+      randomize: true,
+      shouldRetry: ({ error }) => isMadeByAnother(error),
+    });
   } catch (error) {
     throw attachError(error, catalog.path);
   }
+}
+
+/** Several nodes found an empty database and made DuckLake's tables in it at the same time: one of them has. */
+function isMadeByAnother(error: unknown): boolean {
+  return /Failed to initialize DuckLake[\s\S]*(already exists|duplicate key)/.test(messageOf(error));
 }
 
 /** Resolves to what ATTACH must say to find it. */

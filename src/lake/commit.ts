@@ -9,6 +9,7 @@ import type { Fences } from "./fence.ts";
 import { auditText, markOf, tableIsMissing, unflushed } from "./flush-parts.ts";
 import { flushStatements } from "./flush-sql.ts";
 import type { GuardEntry, Guards } from "./guard.ts";
+import { startOpenLimit } from "./open-limit.ts";
 import { blame, blocksAll, PartFailure } from "./part-failure.ts";
 import type { Settlement } from "./settlement.ts";
 import type { TableDetail } from "./table-detail.ts";
@@ -133,6 +134,7 @@ export class FlushRun {
     failpoints.hit("commit.before_begin");
     try {
       const { folders, before, uuids } = await this.#timed("write", () => this.#prepare(parts));
+      const throwIfTooOld = startOpenLimit();
       await this.#connection.run("BEGIN");
       await this.#timed("write", async () => {
         // This reading fixes the transaction's snapshot; the tables are described after it, so that a change which the
@@ -147,6 +149,7 @@ export class FlushRun {
         failpoints.hit("commit.before_guard");
         entry = await this.#timed("guard", () => guards.protect(folders, before, live.map(markOf)));
         failpoints.hit("commit.after_guard");
+        throwIfTooOld();
       }
       failpoints.hit("commit.before_commit");
     } catch (error) {

@@ -95,14 +95,19 @@ function insertStatements(
   });
 }
 
-/** max() GROUP BY, as it needs the least memory of all ways to find the last row of a key. */
+/**
+ * max() GROUP BY, as it needs the least memory of all ways to find the last row of a key. Rows that were acknowledged with
+ * a NULL, before its column was in the key, are nobody's upsert: each stays.
+ */
 function winnersClause(shape: TableShape, segments: readonly AttachedSegment[], key: readonly string[]): string {
   const aliases = key.map((_, i) => `k${i}`);
   const rows = segments.map(({ segment, alias, index }) => {
     const columns = key.map((name, i) => `${keyExpression(shape, segment, name)} AS ${aliases[i]}`);
     return `SELECT ${columns.join(", ")}, ${position(index)} AS position FROM ${rowsOf(alias)}`;
   });
-  return `WITH eider_winners AS MATERIALIZED (SELECT max(position) AS position FROM (${rows.join(" UNION ALL ")}) GROUP BY ${aliases.join(", ")}) `;
+  const hasNull = aliases.map((alias) => `${alias} IS NULL`).join(" OR ");
+  const groups = [...aliases, `CASE WHEN ${hasNull} THEN position END`].join(", ");
+  return `WITH eider_winners AS MATERIALIZED (SELECT max(position) AS position FROM (${rows.join(" UNION ALL ")}) GROUP BY ${groups}) `;
 }
 
 const position = (index: number) => `((${index}::BIGINT << ${SEGMENT_SHIFT}) + rowid)`;

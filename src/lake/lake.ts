@@ -18,6 +18,7 @@ import { Fences } from "./fence.ts";
 import { Guards } from "./guard.ts";
 import { type LakeInfo, readInfo } from "./info.ts";
 import type { LakeFiles } from "./lake-files.ts";
+import { takeLease } from "./lease.ts";
 import { LocalFiles } from "./local-files.ts";
 import { type Maintenance, type MaintenanceControl, maintain } from "./maintenance.ts";
 import { METADATA, Metadata } from "./metadata.ts";
@@ -41,6 +42,8 @@ export interface LakeOptions extends StoreSettings {
   readonly targetSchema: string;
   /** Tells this data folder's watermarks from those of others on the same lake; must never change. */
   readonly writerId: string;
+  /** Beside the segments: see lease.ts. */
+  readonly leaseFile: string;
   /** Folder for the guards' copies: hard links when it is on the data path's filesystem. */
   readonly guardDir: string;
   /** Memory limit of the lake instance; 0: DuckDB's own default. */
@@ -205,6 +208,7 @@ export class Lake implements AsyncDisposable {
     await retryConflicts(() =>
       connection.run(`CREATE SCHEMA IF NOT EXISTS ${qualifiedName(LAKE, this.#options.targetSchema)}`),
     );
+    await takeLease(connection, this.#watermarks, this.#options.leaseFile);
     await this.#fences.load(connection, this.#metadata);
     const guards = await Guards.open(await this.#files(), log);
     const settlement = new Settlement({
@@ -331,6 +335,11 @@ export class Lake implements AsyncDisposable {
       "write_conflict",
       `another transaction has been changing tables for ${waitMs / 1000} s; try again when it has ended`,
     );
+  }
+
+  /** Another process serves this writer now: what waits here must not be flushed. */
+  get isTakenOver(): boolean {
+    return this.#watermarks.isTakenOver;
   }
 
   /** The writer's watermarks by `targetKey`: the last `seq` of each target that is in the lake. */

@@ -5,6 +5,7 @@ import { interruptOn } from "../duck/interrupt.ts";
 import { LAKE, quoteLiteral } from "../duck/sql.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import type { CommitServices } from "./commit.ts";
+import { startOpenLimit } from "./open-limit.ts";
 import { type CommitVerdict, commitVerdict } from "./verdict.ts";
 
 /** What DuckLake does to its files (https://ducklake.select/docs/stable/duckdb/maintenance/recommended_maintenance). */
@@ -21,7 +22,8 @@ export interface MaintenanceControl {
 
 /**
  * Files of a flush under way are in no snapshot yet, so that younger ones must stay, and a snapshot that is expired
- * takes the evidence of conflicts with it (https://github.com/duckdb/ducklake/issues/1472).
+ * takes the evidence of conflicts with it (https://github.com/duckdb/ducklake/issues/1472). Other nodes' flushes are
+ * unknown here, but not older than `open-limit.ts` allows.
  */
 const LEAST_AGE_SECONDS: Readonly<Record<"expire" | "clean" | "orphans", number>> = {
   expire: 3600,
@@ -64,6 +66,7 @@ async function compact(
   const detail = await tables.detail(work.target);
   if (!detail) return 0;
   const before = await guards.list([detail.folder]);
+  const throwIfTooOld = startOpenLimit();
   await connection.run("BEGIN");
   let entry: Awaited<ReturnType<typeof guards.protect>> | undefined;
   let done = 0;
@@ -74,6 +77,7 @@ async function compact(
       entry = await guards.protect([detail.folder], before, []);
       // Not later: a COMMIT that is interrupted is in doubt.
       throwIfCancelled(signal);
+      throwIfTooOld();
     }
   } catch (error) {
     await connection.rollback();

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { syncPath } from "../base/sync-path.ts";
 import type { Connection } from "../duck/database.ts";
 import { quoteLiteral } from "../duck/sql.ts";
-import { EiderError } from "../errors.ts";
+import { EiderError, messageOf } from "../errors.ts";
 import type { LakeFiles } from "./lake-files.ts";
 
 export interface ObjectFilesOptions {
@@ -75,15 +75,25 @@ export class ObjectFiles implements LakeFiles {
   async syncFolders(): Promise<void> {}
 
   async #copy(from: string, to: string): Promise<void> {
-    await this.#rows(
-      `COPY (SELECT content FROM read_blob(${quoteLiteral(escapeGlob(from))})) TO ${quoteLiteral(to)} (FORMAT BLOB)`,
-    );
+    try {
+      await this.#rows(
+        `COPY (SELECT content FROM read_blob(${quoteLiteral(escapeGlob(from))})) TO ${quoteLiteral(to)} (FORMAT BLOB)`,
+      );
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      throw new EiderError("not_found", messageOf(error), { cause: error });
+    }
   }
 
   async #rows(sql: string): Promise<ReadonlyArray<Record<string, unknown>>> {
     using connection = await this.#options.connect();
     return await connection.rows(sql);
   }
+}
+
+/** S3's and Azure's words for an object that is not there. */
+function isGone(error: unknown): boolean {
+  return /HTTP 404|404 Not Found|NoSuchKey|BlobNotFound/.test(messageOf(error));
 }
 
 function escapeGlob(path: string): string {

@@ -74,6 +74,7 @@ export class LakeFixture implements AsyncDisposable {
       dataPath: this.dataPath,
       targetSchema: "main",
       writerId: "writer-1",
+      leaseFile: join(this.folder, "lease"),
       guardDir: this.guardDir,
       queryMemoryMb: 0,
       walAutocheckpoint: "1GB",
@@ -158,7 +159,7 @@ export class LakeFixture implements AsyncDisposable {
 }
 
 /**
- * Puts `around` in the place of the next COMMIT of the lake's own connections: it runs the real one by `commit()`, and can
+ * Puts `around` in the place of the COMMIT of the next flush: it runs the real one by `commit()`, and can
  * do what another client, or a broken network, would do before and after it.
  */
 export function interceptCommit(lake: Lake, around: (commit: () => Promise<number>) => Promise<number>): void {
@@ -168,8 +169,11 @@ export function interceptCommit(lake: Lake, around: (commit: () => Promise<numbe
   database.connect = async () => {
     const connection = await connect();
     const run = connection.run.bind(connection);
+    // Eider's other transactions have no commit message.
+    let isFlush = false;
     connection.run = async (sql, values) => {
-      if (sql !== "COMMIT" || !isArmed) return run(sql, values);
+      isFlush ||= sql.includes("set_commit_message");
+      if (sql !== "COMMIT" || !isFlush || !isArmed) return run(sql, values);
       isArmed = false;
       database.connect = connect;
       return around(() => run(sql));
