@@ -13,6 +13,7 @@ import { fixture } from "./streams.ts";
  * DuckDB table and is read back, since a wrong length or pointer shows there. EIDER_FUZZ_CASES sets the number of cases.
  */
 const CASES = Number(process.env["EIDER_FUZZ_CASES"] ?? 3000);
+const LIMIT_MS = Math.max(60_000, CASES * 20);
 const NAMES = [
   "primitives",
   "texts",
@@ -132,22 +133,26 @@ async function runCase(name: string, mutations: readonly Mutation[]): Promise<"t
   return intact.length === frames.length ? "taken" : "refused";
 }
 
-test(`${CASES} damaged streams are decoded or refused, and never read amiss`, async () => {
-  const outcomes = { taken: 0, refused: 0 };
-  await fc.assert(
-    fc.asyncProperty(
-      fc.constantFrom(...NAMES),
-      fc.array(mutation, { minLength: 1, maxLength: 3 }),
-      async (name, mutations) => {
-        outcomes[await runCase(name, mutations)]++;
-      },
-    ),
-    { numRuns: CASES },
-  );
-  // Both ways must be taken, or the mutations test nothing.
-  expect(outcomes.taken).toBeGreaterThan(CASES / 20);
-  expect(outcomes.refused).toBeGreaterThan(CASES / 20);
-});
+test(
+  `${CASES} damaged streams are decoded or refused, and never read amiss`,
+  async () => {
+    const outcomes = { taken: 0, refused: 0 };
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...NAMES),
+        fc.array(mutation, { minLength: 1, maxLength: 3 }),
+        async (name, mutations) => {
+          outcomes[await runCase(name, mutations)]++;
+        },
+      ),
+      { numRuns: CASES },
+    );
+    // Both ways must be taken, or the mutations test nothing.
+    expect(outcomes.taken).toBeGreaterThan(CASES / 20);
+    expect(outcomes.refused).toBeGreaterThan(CASES / 20);
+  },
+  LIMIT_MS,
+);
 
 test("cutting a message anywhere is refused or harmless", async () => {
   for (const name of ["primitives", "texts", "nested", "dictionaries"]) {
