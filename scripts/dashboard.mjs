@@ -116,6 +116,13 @@ const ROWS = [
     },
     { title: "Compaction", unit: "rowsps", q: [[rate("eider_compaction_rows_total", T, "stage"), "{{stage}}"]] },
     {
+      title: "Catalog",
+      q: [
+        [`min by (instance) (eider_catalog_up{${I}})`, "{{instance}} answers"],
+        [`max by (instance) (eider_catalog_outage_seconds{${I}})`, "{{instance}} away for, seconds"],
+      ],
+    },
+    {
       title: "Rows changed in the lake",
       unit: "rowsps",
       q: [[rate("eider_flush_rows_total", T, "table, change"), "{{table}} {{change}}"]],

@@ -24,6 +24,7 @@ import { HttpServer } from "./http/server.ts";
 import { flushTable } from "./ingest/flush-table.ts";
 import { Lake } from "./lake/lake.ts";
 import { collectBufferCounts, collectBuffers, collectDuckdb, collectPool, collectQueries } from "./observe/collect.ts";
+import { flushFields } from "./observe/flush-log.ts";
 import type { Logger } from "./observe/log.ts";
 import { collectWith, type Metrics } from "./observe/metrics.ts";
 import { flightObserver, flushObserver, housekeepingObserver, ingestObserver } from "./observe/observers.ts";
@@ -130,6 +131,7 @@ async function compose(
     ...counts,
     flushed(record) {
       counts.flushed(record);
+      log.info(flushFields(record), "flushed");
       housekeeper.flushed(record.target, record.rowsDeleted, record.durationMs);
     },
   };

@@ -1,4 +1,5 @@
-import { type ConnectionFlags, withClient } from "./connection.ts";
+import { withClient } from "./connection.ts";
+import type { ConnectionFlags } from "./connection-flags.ts";
 import { durationText } from "./output/progress.ts";
 import { EXIT, type Shell } from "./shell.ts";
 

@@ -7,7 +7,8 @@ import { EiderError } from "../errors.ts";
 import type { FoundFile } from "../files/file-list.ts";
 import { FileReader } from "../files/file-reader.ts";
 import { type FileFormat, fileFormatOf } from "../files/formats.ts";
-import { type ConnectionFlags, withClient } from "./connection.ts";
+import { withClient } from "./connection.ts";
+import type { ConnectionFlags } from "./connection-flags.ts";
 import { ProgressLine, rateText } from "./output/progress.ts";
 import { EXIT, type Shell } from "./shell.ts";
 

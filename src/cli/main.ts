@@ -3,11 +3,8 @@ import { Command, CommanderError } from "commander";
 import { ROLES } from "../access/principal.ts";
 import { addSettingFlags, type Flags, readFlags } from "../config/flags.ts";
 import { EiderError, messageOf } from "../errors.ts";
-import { check } from "./check.ts";
 import { addClientCommands } from "./client-commands.ts";
-import { serve } from "./serve.ts";
 import { EXIT, type Shell } from "./shell.ts";
-import { addUser } from "./user.ts";
 
 interface CommandRow {
   readonly name: string;
@@ -16,16 +13,17 @@ interface CommandRow {
   readonly run: (flags: Flags, shell: Shell) => Promise<number>;
 }
 
+/** What they run is loaded when it is to run: the whole server takes a second to load, a query must not wait for it. */
 const COMMANDS: readonly CommandRow[] = [
   {
     name: "serve",
     description: "Serve Flight SQL and HTTP until SIGTERM or SIGINT.",
-    run: serve,
+    run: async (flags, shell) => (await import("./serve.ts")).serve(flags, shell),
   },
   {
     name: "check",
     description: "Check settings, extensions, folders and ports; exit code 78 when something is wrong.",
-    run: check,
+    run: async (flags, shell) => (await import("./check.ts")).check(flags, shell),
   },
 ];
 
@@ -90,6 +88,7 @@ function addUserCommand(program: Command, shell: Shell, choose: Choose): void {
     const path = usersFile ?? shell.env["EIDER_USERS_FILE"];
     choose(async () => {
       if (path === undefined || path === "") throw new EiderError("config_invalid", "--users-file is not given");
+      const { addUser } = await import("./user.ts");
       return await addUser(
         { name, usersFile: path, role, schemas: schema, token: token === true, password: token !== true },
         shell,

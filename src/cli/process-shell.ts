@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 import { text } from "node:stream/consumers";
@@ -14,6 +16,7 @@ export function processShell(failpoints?: FailpointSpec): Shell {
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
     write,
+    page: (text) => page(text, process.env),
     readInput: () => text(process.stdin),
     stdinIsTerminal: process.stdin.isTTY === true,
     stdoutIsTerminal: process.stdout.isTTY === true,
@@ -37,6 +40,23 @@ function write(part: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(part, (error) => (error ? reject(error) : resolve()));
   });
+}
+
+/** Like git: ends at once when the text fits, keeps colours, and leaves the text on the screen. */
+const LESS = "FRSX";
+
+async function page(text: string | Uint8Array, env: NodeJS.ProcessEnv): Promise<void> {
+  const pager = env["PAGER"] ?? "less";
+  if (pager === "" || pager === "cat") return await write(text);
+  // By a shell, as every program does: PAGER may have arguments. A pager that is missing must hide nothing.
+  const child = spawn("/bin/sh", ["-c", `command -v ${pager.split(" ")[0]} >/dev/null || exec cat; exec ${pager}`], {
+    stdio: ["pipe", "inherit", "inherit"],
+    env: { LESS, ...env },
+  });
+  // Left before its end: the rest is not written.
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(text);
+  await once(child, "close");
 }
 
 async function readSecret(question: string): Promise<string> {

@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { EiderError, messageOf } from "../errors.ts";
-import { type ConnectionFlags, withClient } from "./connection.ts";
-import { FORMAT_NAMES, FORMATS, type FormatName } from "./output/formats.ts";
+import { withClient } from "./connection.ts";
+import type { ConnectionFlags } from "./connection-flags.ts";
+import { FORMAT_NAMES, type FormatName, IS_BINARY } from "./output/format-names.ts";
+import { FORMATS } from "./output/formats.ts";
 import { ProgressLine, rateText } from "./output/progress.ts";
 import { EXIT, type Shell } from "./shell.ts";
 
@@ -10,6 +12,7 @@ export interface QueryFlags extends ConnectionFlags {
   readonly file?: string;
   readonly format?: string;
   readonly maxRows: string;
+  readonly pager: boolean;
 }
 
 /** Runs one statement, of the argument, a file or standard input, and prints its rows. */
@@ -32,7 +35,9 @@ export async function query(argument: string | undefined, flags: QueryFlags, she
     const onRows = (count: number) => {
       rows += count;
     };
-    for await (const part of FORMATS[format](result, { maxRows, onRows })) await shell.write(part);
+    const isPaged = format === "table" && flags.pager && shell.stdoutIsTerminal;
+    const write = isPaged ? shell.page : shell.write;
+    for await (const part of FORMATS[format](result, { maxRows, onRows })) await write(part);
     return EXIT.ok;
   });
 }
@@ -40,8 +45,8 @@ export async function query(argument: string | undefined, flags: QueryFlags, she
 function formatOf(text: string, shell: Shell): FormatName {
   const format = FORMAT_NAMES.find((name) => name === text);
   if (!format) throw new EiderError("config_invalid", `--format is one of ${FORMAT_NAMES.join(", ")}, not ${text}`);
-  if (format === "arrow" && shell.stdoutIsTerminal) {
-    throw new EiderError("config_invalid", "Arrow is not for a terminal: redirect it, as in > rows.arrow");
+  if (IS_BINARY.has(format) && shell.stdoutIsTerminal) {
+    throw new EiderError("config_invalid", `${format} is not for a terminal: redirect it, as in > rows.${format}`);
   }
   return format;
 }

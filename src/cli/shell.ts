@@ -8,6 +8,8 @@ export interface Shell {
   readonly stderr: (text: string) => void;
   /** For output of any size: resolves when it may go on; rejects with EPIPE when nobody reads. */
   readonly write: (part: string | Uint8Array) => Promise<void>;
+  /** Shows a text to a person at a terminal, by a pager when it is longer than the screen. */
+  readonly page: (text: string | Uint8Array) => Promise<void>;
   /** All of standard input. */
   readonly readInput: () => Promise<string>;
   readonly stdinIsTerminal: boolean;

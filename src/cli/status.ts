@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EiderClient } from "../client/client.ts";
-import { type ConnectionFlags, withClient } from "./connection.ts";
+import { withClient } from "./connection.ts";
+import type { ConnectionFlags } from "./connection-flags.ts";
 import { jsonText } from "./output/cell-text.ts";
 import { TableText } from "./output/table-text.ts";
 import { EXIT, type Shell } from "./shell.ts";

@@ -1,12 +1,13 @@
 import { type RecordBatch, RecordBatchReader, Schema, Table } from "apache-arrow";
 import { decodeFlightData, type FlightData } from "../wire/flight-data.ts";
+import type { Frame } from "../wire/frame.ts";
 import { Flight, type FlightInfo } from "../wire/messages.ts";
 import type { Channel } from "./channel.ts";
 import { END_OF_STREAM, encapsulated, schemaOf } from "./ipc.ts";
 
 /**
  * A statement's rows, as Arrow record batches while the server still computes them. They can be read once, by one of
- * `for await`, `toTable` and `ipcStream`; leaving early, or `cancel`, stops the statement.
+ * `for await`, `toTable`, `frames` and `ipcStream`; leaving early, or `cancel`, stops the statement.
  */
 export class QueryResult implements AsyncIterable<RecordBatch>, AsyncDisposable {
   /** Without fields for a statement that returns no rows. */
@@ -39,14 +40,19 @@ export class QueryResult implements AsyncIterable<RecordBatch>, AsyncDisposable 
   /** The whole result as an Arrow IPC stream, as the server sent it; nothing for a statement without rows. */
   async *ipcStream(): AsyncGenerator<Uint8Array> {
     if (!this.#schemaMessage) return;
+    yield encapsulated({ header: this.#schemaMessage, body: new Uint8Array(0) });
+    for await (const frame of this.frames()) yield encapsulated(frame);
+    yield END_OF_STREAM;
+  }
+
+  /** Its dictionary and record batches as the server sent them. */
+  async *frames(): AsyncGenerator<Frame> {
     const schema = this.#schemaMessage;
     try {
-      yield encapsulated({ header: schema, body: new Uint8Array(0) });
       for await (const { header, body } of this.#data) {
         // Metadata without a batch, and the schema that every further endpoint begins with.
-        if (header.length > 0 && !Buffer.from(header).equals(schema)) yield encapsulated({ header, body });
+        if (header.length > 0 && !(schema && Buffer.from(header).equals(schema))) yield { header, body };
       }
-      yield END_OF_STREAM;
     } finally {
       await this.cancel();
     }

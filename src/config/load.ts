@@ -41,8 +41,12 @@ interface RawValue {
   readonly source: string;
 }
 
-/** Variables that begin with EIDER_ and are no settings: the configuration file's path, and what the tests use. */
-const OTHER_VARIABLES = ["EIDER_CONFIG", "EIDER_PYTHON", "EIDER_DIST", "EIDER_FUZZ_CASES"];
+/** Variables that begin with EIDER_ and are no settings of the server: the file's path, the commands' and the tests'. */
+const OTHER_VARIABLES = [
+  "EIDER_CONFIG",
+  ...["EIDER_URI", "EIDER_USER", "EIDER_PASSWORD", "EIDER_TOKEN", "EIDER_TLS_CA", "EIDER_TLS_CERT", "EIDER_TLS_KEY"],
+  ...["EIDER_PYTHON", "EIDER_DIST", "EIDER_FUZZ_CASES"],
+];
 
 /** Throws `config_invalid` with all problems, one per line. */
 export function loadConfig({ flags, env, cwd }: LoadInput): LoadedConfig {

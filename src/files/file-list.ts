@@ -7,7 +7,10 @@ export interface FoundFile {
   /** An absolute path, or a URL. */
   readonly path: string;
   readonly sizeBytes: number;
-  /** Names this content at this place: another path, size or time of change gives another. */
+  /**
+   * Names this content at this place, and where it is cut: another path, size or time of change gives another, and so does
+   * another DuckDB, which may cut the file into other batches.
+   */
   readonly fingerprint: string;
 }
 
@@ -17,11 +20,12 @@ export interface FoundFile {
  */
 export async function listFiles(connection: Connection, pattern: string): Promise<FoundFile[]> {
   const rows = await connection.rows(
-    `SELECT filename, size, epoch_us(last_modified) AS changed FROM read_blob(${quoteLiteral(pattern)}) ORDER BY filename`,
+    `SELECT filename, size, epoch_us(last_modified) AS changed, version() AS engine FROM read_blob(${quoteLiteral(pattern)}) ORDER BY filename`,
   );
   if (rows.length === 0) throw new EiderError("not_found", `no file is called ${pattern}`);
-  return rows.map(({ filename, size, changed }) => {
-    const fingerprint = createHash("sha256").update(JSON.stringify([String(filename), String(size), String(changed)]));
+  return rows.map(({ filename, size, changed, engine }) => {
+    const facts = [filename, size, changed, engine].map(String);
+    const fingerprint = createHash("sha256").update(JSON.stringify(facts));
     return { path: String(filename), sizeBytes: Number(size), fingerprint: fingerprint.digest("hex").slice(0, 32) };
   });
 }

@@ -1,8 +1,10 @@
 import { execFile, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { tableFromIPC } from "apache-arrow";
 import { expect, test } from "vitest";
+import { makeAuthority, signedBy, writePair } from "../support/certificates.ts";
 import { freePort } from "../support/free-port.ts";
 import { REPO } from "../support/repo.ts";
 import { startEider } from "../support/start-eider.ts";
@@ -36,6 +38,7 @@ test("query prints every format, of an argument, a file and standard input; flus
   const insert = "INSERT INTO duckling_queue.birds VALUES (1, 'eider', 2.10), (9007199254740993, 'a \"b\"', NULL)";
   expect(await run(["query"], env, insert)).toMatchObject({ code: 0, stderr: "2 rows changed\n" });
   expect(await run(["flush", "main.birds"], env)).toMatchObject({ code: 0 });
+  expect(eider.logs).toMatch(/"table":"main.birds","reason":"command",.*"rowsInserted":2,.*"msg":"flushed"/);
   const sql = "SELECT * FROM birds ORDER BY id";
   const file = join(dir.path, "birds.sql");
   writeFileSync(file, sql);
@@ -54,9 +57,56 @@ test("query prints every format, of an argument, a file and standard input; flus
       .getChild("name")
       ?.toArray(),
   ).toEqual(["eider", 'a "b"']);
+  const parquet = join(dir.path, "birds.parquet");
+  writeFileSync(parquet, await printed("parquet", `SELECT *, 1::HUGEINT AS h, name FROM (${sql})`));
+  const read = `SELECT id, name, mass, h, name_1 FROM read_parquet('${parquet}')`;
+  expect(String(await printed("csv", read))).toBe(
+    'id,name,mass,h,name_1\n1,eider,2.10,1,eider\n9007199254740993,"a ""b""",,1,"a ""b"""\n',
+  );
   const table = String((await run(["query", sql], env)).stdout);
   expect(table).toContain("               1  eider  2.10");
   expect(table).toContain("(2 rows)");
+});
+
+test("a person at a terminal gets a pager, and none for a pipe", async () => {
+  await using eider = await startEider();
+  const shown = async (pager: string) => {
+    const command = `${join(REPO, "bin", "eider")} query "SELECT 7 AS seven"`;
+    const env = { ...process.env, EIDER_URI: eider.flightUri, PAGER: pager };
+    const { stdout } = await promisify(execFile)("script", ["-qec", command, "/dev/null"], { env });
+    return stdout.replaceAll("\r", "");
+  };
+  expect(await shown("sed s/^/paged:/")).toMatch(/^paged:seven$/m);
+  expect(await shown("cat")).toMatch(/^seven$/m);
+  expect(await shown("no-such-pager -x")).toMatch(/^seven$/m);
+  const piped = await run(["query", "SELECT 7 AS seven"], { EIDER_URI: eider.flightUri, PAGER: "sed s/^/paged:/" });
+  expect(String(piped.stdout)).toMatch(/^seven$/m);
+});
+
+test("signs in by password and token, over TLS; 77 when it is not let in", async () => {
+  await using dir = tempDir("commands-tls");
+  const authority = await makeAuthority("test");
+  const server = writePair(dir.path, "server", await signedBy(authority, "server"));
+  const ca = join(dir.path, "ca.pem");
+  writeFileSync(ca, authority.cert);
+  const users = join(dir.path, "users.yaml");
+  const added = ["user", "add", "ada", "--users-file", users, "--role", "read"];
+  expect(await run(added, {}, "correct horse")).toMatchObject({ code: 0 });
+  const { stdout } = await run(["user", "add", "loader", "--users-file", users, "--role", "write", "--token"], {});
+  const settings = { usersFile: users, tlsCertFile: server.cert, tlsKeyFile: server.key };
+  await using eider = await startEider({ settings });
+  const env = { EIDER_URI: eider.flightUri, EIDER_TLS_CA: ca };
+  const made = await run(["query", "CREATE TABLE t AS SELECT 1 AS id"], { ...env, EIDER_TOKEN: String(stdout).trim() });
+  expect(made).toMatchObject({ code: 0, stderr: expect.any(String) });
+  const asAda = { ...env, EIDER_USER: "ada", EIDER_PASSWORD: "correct horse" };
+  const args = ["query", "-o", "csv", "SELECT * FROM t"];
+  expect(String((await run(args, asAda)).stdout)).toBe("id\n1\n");
+  expect((await run(["query", "DROP TABLE t"], asAda)).code).toBe(77);
+  expect((await run(args, { ...asAda, EIDER_PASSWORD: "wrong" })).code).toBe(77);
+  expect((await run(args, env)).stderr).toContain("Sign in by --user");
+  // Without the authority nobody can be sure whose certificate that is.
+  expect((await run(args, { ...asAda, EIDER_TLS_CA: "" })).code).toBe(69);
+  expect((await run([...args, "--tls-skip-verify"], { ...asAda, EIDER_TLS_CA: "" })).code).toBe(0);
 });
 
 const DATA = join(REPO, "node_modules", "vega-datasets", "data");

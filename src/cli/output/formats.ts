@@ -1,6 +1,7 @@
 import type { RecordBatch, Schema } from "apache-arrow";
 import type { QueryResult } from "../../client/query-result.ts";
 import { cellText, jsonText } from "./cell-text.ts";
+import type { FormatName } from "./format-names.ts";
 import { TableText } from "./table-text.ts";
 
 export interface FormatOptions {
@@ -12,7 +13,10 @@ export interface FormatOptions {
 
 type Format = (result: QueryResult, options: FormatOptions) => AsyncIterable<string | Uint8Array>;
 
-/** THE table of output formats. All but `table` are written while the rows come, and hold one batch at a time. */
+/**
+ * THE table of output formats. All but `table` and `parquet`, whose footer comes last, are written while the rows come,
+ * and hold one batch at a time.
+ */
 export const FORMATS = {
   table: async function* (result, { maxRows, onRows }) {
     const table = new TableText(result.schema, maxRows);
@@ -47,11 +51,12 @@ export const FORMATS = {
   arrow: async function* (result) {
     yield* result.ipcStream();
   },
-} as const satisfies Readonly<Record<string, Format>>;
-
-export type FormatName = keyof typeof FORMATS;
-
-export const FORMAT_NAMES = Object.keys(FORMATS) as readonly FormatName[];
+  parquet: async function* (result, { onRows }) {
+    // DuckDB writes it: not loaded for what needs no DuckDB.
+    const { parquetOf } = await import("../../files/parquet-file.ts");
+    yield* parquetOf(result.schema, result.frames(), onRows);
+  },
+} as const satisfies Readonly<Record<FormatName, Format>>;
 
 type Columns = RecordBatch["data"]["children"];
 

@@ -35,6 +35,9 @@ async function run(args: readonly string[], overrides: Partial<Shell> = {}): Pro
     write: async (part) => {
       stdout += part;
     },
+    page: async (text) => {
+      stdout += text;
+    },
     readInput: async () => "",
     stdinIsTerminal: false,
     stdoutIsTerminal: false,
