@@ -1,5 +1,9 @@
 import { maskSecrets } from "../base/secrets.ts";
 import { EiderError, type ErrorCode, messageOf } from "../errors.ts";
+import { adviseOnConflict } from "./conflicts.ts";
+
+/** The answer to a COMMIT was lost, or its cleaning up failed: it may have taken effect. */
+const IN_DOUBT = /Failed to execute query "COMMIT"|Could not remove file/;
 
 /**
  * DuckDB's errors, told apart by their text (its C API passes no code through the Node binding). Rows are tried in order,
@@ -7,6 +11,7 @@ import { EiderError, type ErrorCode, messageOf } from "../errors.ts";
  */
 const ROWS: ReadonlyArray<readonly [RegExp, ErrorCode]> = [
   [/INTERRUPT Error|Interrupted!/, "cancelled"],
+  [IN_DOUBT, "lake_unavailable"],
   [/transaction is launched in read-only mode/, "not_a_read"],
   [
     /Transaction conflict|Conflict on (tuple|update)|another transaction has (altered|dropped)|write-write conflict/i,
@@ -14,7 +19,10 @@ const ROWS: ReadonlyArray<readonly [RegExp, ErrorCode]> = [
   ],
   // Another process writes to the catalog: SQLite's words, and PostgreSQL's.
   [/database is locked|could not serialize access|deadlock detected/, "write_conflict"],
-  [/Exceeded the maximum retry count|Failed to commit DuckLake transaction/, "write_conflict"],
+  [
+    /Exceeded the maximum retry count|Failed to commit DuckLake transaction(?![\s\S]*(server closed|terminating connection|no connection to|HTTP (PUT|GET|HEAD|POST)|No space left|ENOSPC|Out of Memory))/,
+    "write_conflict",
+  ],
   [/Current transaction is aborted/, "transaction_aborted"],
   [/Out of Memory Error|could not allocate|failed to pin block/i, "out_of_memory"],
   [/No space left on device|ENOSPC/, "disk_full"],
@@ -65,7 +73,17 @@ export function fromDuckError(error: unknown): EiderError {
   // Drivers of catalogs and stores repeat the connection string, password and all, and clients are told the text.
   const text = maskSecrets(messageOf(error).replace(STACK_TRACE, ""));
   const row = ROWS.find(([pattern]) => pattern.test(text));
-  return new EiderError(row ? row[1] : "internal", text, { cause: error });
+  const code = row ? row[1] : "internal";
+  if (IN_DOUBT.test(text)) {
+    return new EiderError(
+      code,
+      `${text}: it is not known whether the transaction was committed; look before running it again`,
+      {
+        cause: error,
+      },
+    );
+  }
+  return new EiderError(code, code === "write_conflict" ? adviseOnConflict(text) : text, { cause: error });
 }
 
 /** COMMIT took effect although it reported an error (the checkpoint after it failed). */

@@ -223,7 +223,7 @@ export class Flusher implements AsyncDisposable {
     } finally {
       this.#isCommitting = false;
     }
-    for (let i = 0; i < result.conflicts; i++) observer.conflict();
+    for (const kind of result.conflicts) observer.conflict(kind);
     if (result.wasInDoubt) observer.inDoubt();
     for (const { table, batch } of ready) {
       const outcome = result.outcomes.find((row) => targetKey(row.target) === targetKey(table.target));

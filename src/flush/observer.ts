@@ -1,7 +1,7 @@
 import type { Target } from "../base/target.ts";
 import type { SealReason } from "../buffer/types.ts";
 import type { ErrorCode } from "../errors.ts";
-import type { CommitPhase } from "../lake/types.ts";
+import type { CommitPhase, ConflictClass } from "../lake/types.ts";
 
 /** One table's share of one flush, as `eider_flushes()` and the metrics show it. */
 export interface FlushRecord {
@@ -34,7 +34,7 @@ export interface FlushObserver {
   /** An attempt that failed, with the error's code; the rows stay and are tried again. */
   failed(target: Target, reason: SealReason, code: ErrorCode): void;
   /** A commit that another committer's made void, and that is made again. */
-  conflict(): void;
+  conflict(kind: ConflictClass): void;
   inDoubt(): void;
   /** Segments found at start: `released` were in the lake already, `replayed` are flushed again. */
   recovered(outcome: "released" | "replayed", count: number): void;

@@ -1,5 +1,6 @@
 import type { Failpoints } from "../base/failpoints.ts";
 import { targetKey, targetName } from "../base/target.ts";
+import type { ConflictClass } from "../duck/conflicts.ts";
 import type { Connection, Database } from "../duck/database.ts";
 import { fromDuckError, isFatal } from "../duck/errors.ts";
 import { LAKE, STATE_SCHEMA } from "../duck/sql.ts";
@@ -49,7 +50,7 @@ export class FlushRun {
   readonly #phasesMs: Record<CommitPhase, number> = { write: 0, guard: 0, commit: 0, harden: 0 };
   #connection: Connection;
   #wasInDoubt = false;
-  #conflicts = 0;
+  readonly #conflicts: ConflictClass[] = [];
   #isInstanceLost = false;
 
   private constructor(services: CommitServices, connection: Connection) {
@@ -95,9 +96,7 @@ export class FlushRun {
         const group = remaining;
         await retryConflicts(
           () => this.#attempt(group),
-          () => {
-            this.#conflicts++;
-          },
+          (kind) => this.#conflicts.push(kind),
         );
         return;
       } catch (error) {

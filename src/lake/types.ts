@@ -1,5 +1,6 @@
 import type { Target } from "../base/target.ts";
 import type { Compaction, SealedSegment } from "../buffer/types.ts";
+import type { ConflictClass } from "../duck/conflicts.ts";
 import type { Connection } from "../duck/database.ts";
 import type { EiderError } from "../errors.ts";
 
@@ -35,10 +36,12 @@ export interface CommitResult {
   /** The COMMIT's answer was lost at least once. */
   readonly wasInDoubt: boolean;
   /** Attempts that another committer's transaction made void. */
-  readonly conflicts: number;
+  readonly conflicts: readonly ConflictClass[];
 }
 
 export type CommitPhase = "write" | "guard" | "commit" | "harden";
+
+export type { ConflictClass };
 
 /** Loads a DuckDB extension into the connection's instance. */
 export type LoadExtension = (connection: Connection, name: string) => Promise<void>;

@@ -88,7 +88,10 @@ function declareFlush(r: Registry) {
     flushLastSuccess: gauge(r, "eider_flush_last_success_timestamp_seconds", "Unix time of a table's last flush.", [
       "table",
     ]),
-    commitConflicts: counter(r, "eider_commit_conflicts_total", "Lake transactions that lost to another one.", []),
+    /** class: now, rebase, final (see duck/conflicts.ts). */
+    commitConflicts: counter(r, "eider_commit_conflicts_total", "Lake transactions that lost to another one.", [
+      "class",
+    ]),
     commitsInDoubt: counter(
       r,
       "eider_commits_in_doubt_total",

@@ -67,7 +67,7 @@ describe("flush transactions", () => {
     expect(result).toMatchObject({
       outcomes: [{ rowsInserted: 4, rowsDeleted: 0, alreadyCommitted: false, target: target("t") }],
       wasInDoubt: false,
-      conflicts: 0,
+      conflicts: [],
     });
     expect(await contents("t")).toEqual([
       [1, "v1"],

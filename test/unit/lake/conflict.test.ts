@@ -44,7 +44,7 @@ describe("flushes beside other committers", () => {
       return commit();
     });
     const result = await lake.commitFlush([await upsert(2, 1, "second")]);
-    expect(result).toMatchObject({ failures: [], conflicts: 1, wasInDoubt: false });
+    expect(result).toMatchObject({ failures: [], conflicts: ["rebase"], wasInDoubt: false });
     expect(result.outcomes).toMatchObject([{ rowsInserted: 1, rowsDeleted: 0 }]);
     expect(await contents()).toEqual([[1, "second"]]);
   });
@@ -56,7 +56,7 @@ describe("flushes beside other committers", () => {
       return commit();
     });
     const result = await lake.commitFlush([await upsert(1, 1, "a")]);
-    expect(result).toMatchObject({ failures: [], conflicts: 1 });
+    expect(result).toMatchObject({ failures: [], conflicts: ["rebase"] });
     expect(await query(lake, "SELECT * FROM t")).toEqual([{ id: 1 }]);
   });
 
@@ -89,7 +89,7 @@ describe("flushes beside other committers", () => {
       return commit();
     });
     const result = await lake.commitFlush([await upsert(2, 7, "ours")]);
-    expect(result).toMatchObject({ failures: [], conflicts: 1 });
+    expect(result).toMatchObject({ failures: [], conflicts: ["rebase"] });
     expect(await contents()).toEqual([
       [1, "a"],
       [7, "ours"],
@@ -130,7 +130,7 @@ describe("flushes beside other committers", () => {
     await open();
     const parts = [await upsert(1, 1, "a"), await upsert(2, 1, "b"), await upsert(3, 1, "c")];
     const results = await Promise.all(parts.map((part) => lake.commitFlush([part])));
-    expect(results.map(({ conflicts }) => conflicts)).toEqual([0, 0, 0]);
+    expect(results.map(({ conflicts }) => conflicts)).toEqual([[], [], []]);
     expect(await contents()).toEqual([[1, "c"]]);
   });
 });

@@ -83,7 +83,7 @@ describe("commits in doubt", () => {
       throw new Error(LOST_ANSWER);
     });
     const result = await lake.commitFlush([await keyed(3, "(1, 'new', 1), (3, 'three', 1)")]);
-    expect(result).toMatchObject({ failures: [], wasInDoubt: true, conflicts: 0 });
+    expect(result).toMatchObject({ failures: [], wasInDoubt: true, conflicts: [] });
     expect(result.outcomes).toMatchObject([{ rowsInserted: 2, rowsDeleted: 1, alreadyCommitted: false }]);
     expect(removed).toHaveLength(2);
     expect(removed.filter((path) => !existsSync(path))).toEqual([]);
@@ -121,7 +121,12 @@ describe("commits in doubt", () => {
       throw new Error(LOST_ANSWER);
     });
     const result = await lake.commitFlush([await keyed(3, "(1, 'new', 1), (3, 'three', 1)")]);
-    expect(result).toMatchObject({ failures: [], wasInDoubt: true, conflicts: 1, outcomes: [{ rowsInserted: 2 }] });
+    expect(result).toMatchObject({
+      failures: [],
+      wasInDoubt: true,
+      conflicts: ["rebase"],
+      outcomes: [{ rowsInserted: 2 }],
+    });
     expect(await contents()).toEqual([
       [1, "new"],
       [2, "two"],
