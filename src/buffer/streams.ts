@@ -104,8 +104,8 @@ export class BufferAppendStream implements AppendStream {
   async close(): Promise<void> {
     if (!this.#isOpen) return;
     await Promise.allSettled(this.#pending);
-    // Nobody waits for it; and the stream is gone with its worker, too.
-    this.#link.call("closeStream", { stream: this.#id }).catch(() => {});
+    // The stream is gone with its worker, too.
+    this.#link.callLater("closeStream", { stream: this.#id }).catch(() => {});
   }
 
   #open(): void {

@@ -2,6 +2,9 @@ import { Worker } from "node:worker_threads";
 import { EiderError, messageOf } from "../errors.ts";
 import type { CallKind, Calls, Request, RequestOf, Update, WorkerSettings } from "./messages.ts";
 
+/** What nobody waits for goes along with the next call, or alone after this time: a message costs more than a row. */
+const LATER_MS = 20;
+
 interface Waiting {
   resolve(result: unknown): void;
   reject(error: EiderError): void;
@@ -16,6 +19,8 @@ export class WorkerLink {
   #nextId = 1;
   #outgoing: Request[] = [];
   #transfer: ArrayBuffer[] = [];
+  #isSending = false;
+  #later: NodeJS.Timeout | undefined;
   #isDead = false;
   #lastError: unknown;
 
@@ -44,6 +49,7 @@ export class WorkerLink {
     this.#exited = new Promise((resolve) => {
       this.#worker.once("exit", () => {
         this.#isDead = true;
+        clearTimeout(this.#later);
         for (const waiting of this.#waiting.values()) waiting.reject(this.#deathError());
         this.#waiting.clear();
         resolve();
@@ -62,12 +68,31 @@ export class WorkerLink {
     args: Calls[K]["args"],
     transfer: readonly ArrayBuffer[] = [],
   ): Promise<Calls[K]["result"]> {
+    const done = this.#enqueue(kind, args, transfer);
+    if (!this.#isSending && !this.#isDead) {
+      this.#isSending = true;
+      queueMicrotask(() => this.#send());
+    }
+    return done;
+  }
+
+  /** After the calls before it and before those behind it, like `call`, but in no hurry. */
+  callLater<K extends CallKind>(kind: K, args: Calls[K]["args"]): Promise<Calls[K]["result"]> {
+    const done = this.#enqueue(kind, args, []);
+    if (!this.#isDead) this.#later ??= setTimeout(() => this.#send(), LATER_MS);
+    return done;
+  }
+
+  #enqueue<K extends CallKind>(
+    kind: K,
+    args: Calls[K]["args"],
+    transfer: readonly ArrayBuffer[],
+  ): Promise<Calls[K]["result"]> {
     if (this.#isDead) return Promise.reject(this.#deathError());
     const id = this.#nextId++;
     const request: RequestOf<K> = { id, kind, args };
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve: resolve as (result: unknown) => void, reject });
-      if (this.#outgoing.length === 0) queueMicrotask(() => this.#send());
       this.#outgoing.push(request as unknown as Request);
       this.#transfer.push(...transfer);
     });
@@ -81,6 +106,9 @@ export class WorkerLink {
 
   /** One message for all calls of a turn. */
   #send(): void {
+    clearTimeout(this.#later);
+    this.#later = undefined;
+    this.#isSending = false;
     const [requests, transfer] = [this.#outgoing, this.#transfer];
     [this.#outgoing, this.#transfer] = [[], []];
     try {
