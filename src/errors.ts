@@ -37,7 +37,9 @@ export const ERRORS = {
   not_found: { grpc: NOT_FOUND, http: 404, retryable: false, level: "debug" },
   table_not_found: { grpc: NOT_FOUND, http: 404, retryable: false, level: "debug" },
   already_exists: { grpc: ALREADY_EXISTS, http: 409, retryable: false, level: "debug" },
-  unauthenticated: { grpc: UNAUTHENTICATED, http: 401, retryable: false, level: "info" },
+  // Told in few lines, however many come: access/refusals.ts.
+  unauthenticated: { grpc: UNAUTHENTICATED, http: 401, retryable: false, level: "debug" },
+  throttled: { grpc: RESOURCE_EXHAUSTED, http: 429, retryable: true, level: "debug" },
   forbidden: { grpc: PERMISSION_DENIED, http: 403, retryable: false, level: "info" },
   transaction_aborted: { grpc: FAILED_PRECONDITION, http: 409, retryable: false, level: "debug" },
   primary_key_missing: { grpc: FAILED_PRECONDITION, http: 409, retryable: false, level: "debug" },

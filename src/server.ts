@@ -252,6 +252,7 @@ async function compose(
   const http = scope.use(
     await HttpServer.open({
       host: config.host,
+      isLoopback: isLoopback(config.host),
       port: config.httpPort,
       authenticator,
       tls,

@@ -5,13 +5,11 @@ import type { Credentials, Peer } from "./credentials.ts";
 import { type JwtSettings, JwtVerifier } from "./jwt.ts";
 import { NO_USER, PasswordChecks } from "./password.ts";
 import { keyOf, type Principal } from "./principal.ts";
+import { type Refusal, Refusals } from "./refusals.ts";
 import { Throttle } from "./throttle.ts";
 import { hashToken } from "./token.ts";
 import { readUsers, Users } from "./users.ts";
 import { FileWatch } from "./watch.ts";
-
-/** Why a caller was turned away; a label of the metrics. */
-export type Refusal = "no_credentials" | "password" | "token" | "jwt" | "certificate" | "throttled";
 
 export interface GatekeeperOptions {
   /** Empty: none. */
@@ -20,7 +18,7 @@ export interface GatekeeperOptions {
   /** Client certificates are taken as proof of a name. */
   readonly takesCertificates: boolean;
   readonly refused: (why: Refusal) => void;
-  readonly log: { info(fields: object, message: string): void; error(fields: object, message: string): void };
+  readonly log: Record<"info" | "warn" | "error", (fields: object, message: string) => void>;
   /** Unix milliseconds. */
   readonly nowMs: () => number;
 }
@@ -45,6 +43,7 @@ export class Gatekeeper implements Authenticator, Disposable {
   readonly #users: Users;
   readonly #jwt: JwtVerifier | undefined;
   readonly #checks = new PasswordChecks();
+  readonly #refusals: Refusals;
   readonly #perUser: Throttle;
   readonly #perAddress: Throttle;
   /** By SHA-256 of the credential: secrets are not kept. */
@@ -55,6 +54,7 @@ export class Gatekeeper implements Authenticator, Disposable {
     this.#options = options;
     this.#users = users;
     this.#jwt = jwt;
+    this.#refusals = new Refusals({ ...options, count: options.refused });
     this.#perUser = new Throttle(PER_USER, options.nowMs);
     this.#perAddress = new Throttle(PER_ADDRESS, options.nowMs);
   }
@@ -106,13 +106,13 @@ export class Gatekeeper implements Authenticator, Disposable {
 
   async #ofPassword(username: string, password: string, { address }: Peer): Promise<Verified> {
     const userKey = `${address} ${username}`;
-    this.#refuseThrottled(Math.max(this.#perUser.waitSeconds(userKey), this.#perAddress.waitSeconds(address)));
+    this.#refuseThrottled(Math.max(this.#perUser.waitSeconds(userKey), this.#perAddress.waitSeconds(address)), address);
     const user = this.#users.find(username);
     const matches = await this.#checks.matches(password, user?.password ?? NO_USER, address);
     if (!user?.password || !matches) {
       this.#perUser.failed(userKey);
       this.#perAddress.failed(address);
-      throw this.#refuse("password", "wrong user name or password");
+      throw this.#refuse("password", address, "wrong user name or password");
     }
     return { principal: user.principal, untilMs: this.#options.nowMs() + CACHE_MS };
   }
@@ -120,11 +120,11 @@ export class Gatekeeper implements Authenticator, Disposable {
   async #ofToken(token: string, { address }: Peer): Promise<Verified> {
     const user = this.#users.findByToken(hashToken(token));
     if (user) return { principal: user.principal, untilMs: this.#options.nowMs() + CACHE_MS };
-    this.#refuseThrottled(this.#perAddress.waitSeconds(address));
+    this.#refuseThrottled(this.#perAddress.waitSeconds(address), address);
     const looksLikeJwt = token.split(".").length === 3;
     if (!this.#jwt || !looksLikeJwt) {
       this.#perAddress.failed(address);
-      throw this.#refuse("token", "the bearer token is not known");
+      throw this.#refuse("token", address, "the bearer token is not known");
     }
     return await this.#ofJwt(this.#jwt, token, address);
   }
@@ -148,29 +148,37 @@ export class Gatekeeper implements Authenticator, Disposable {
     } catch (error) {
       if (!(error instanceof EiderError) || error.code !== "unauthenticated") throw error;
       this.#perAddress.failed(address);
-      this.#options.refused("jwt");
+      this.#refusals.note("jwt", address);
       throw error;
     }
   }
 
-  #ofCertificate({ certificateName }: Peer): Principal {
+  #ofCertificate({ certificateName, address }: Peer): Principal {
     const { takesCertificates } = this.#options;
     if (!takesCertificates || certificateName === undefined) {
-      throw this.#refuse("no_credentials", "credentials are needed: a user name and password, or a bearer token");
+      throw this.#refuse(
+        "no_credentials",
+        address,
+        "credentials are needed: a user name and password, or a bearer token",
+      );
     }
     const user = this.#users.find(certificateName);
     if (user) return user.principal;
-    throw this.#refuse("certificate", `users_file has no user named as the client certificate, ${certificateName}`);
+    throw this.#refuse(
+      "certificate",
+      address,
+      `users_file has no user named as the client certificate, ${certificateName}`,
+    );
   }
 
-  #refuseThrottled(waitSeconds: number): void {
+  #refuseThrottled(waitSeconds: number, address: string): void {
     if (waitSeconds === 0) return;
-    this.#options.refused("throttled");
-    throw new EiderError("limit_exceeded", `too many failed logins: try again in ${waitSeconds} s`);
+    this.#refusals.note("throttled", address);
+    throw new EiderError("throttled", `too many failed logins: try again in ${waitSeconds} s`);
   }
 
-  #refuse(why: Refusal, message: string): EiderError {
-    this.#options.refused(why);
+  #refuse(why: Refusal, address: string, message: string): EiderError {
+    this.#refusals.note(why, address);
     return new EiderError("unauthenticated", message);
   }
 

@@ -147,7 +147,7 @@ function refusal(error: unknown): EiderError {
   if (error instanceof errors.JWTClaimValidationFailed) {
     return new EiderError("unauthenticated", `the token's claim ${error.claim} is missing or not the expected one`);
   }
-  if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError)) {
+  if (isOfProvider(error)) {
     return new EiderError(
       "lake_unavailable",
       "the identity provider's keys cannot be fetched (setting jwt_jwks): try again",
@@ -157,6 +157,15 @@ function refusal(error: unknown): EiderError {
     );
   }
   return new EiderError("unauthenticated", "the token is not valid");
+}
+
+/** The key set could not be fetched, or is none: that says nothing of the token. */
+function isOfProvider(error: unknown): boolean {
+  if (!(error instanceof errors.JOSEError)) return true;
+  // Of no class of its own: an answer that is not 200, or not JSON.
+  return (
+    error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.code === errors.JOSEError.code
+  );
 }
 
 /** Reads the header's `alg`, unverified, to choose the key; which algorithms a key may be used with is fixed. */

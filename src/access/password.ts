@@ -69,7 +69,7 @@ export class PasswordChecks {
   async matches(password: string, expected: ScryptHash, address: string): Promise<boolean> {
     const own = this.#byAddress.get(address) ?? 0;
     if (own >= this.#limits.perAddress || this.#waiting.length >= this.#limits.waiting) {
-      throw new EiderError("limit_exceeded", "too many logins are being checked: try again in a few seconds");
+      throw new EiderError("throttled", "too many logins are being checked: try again in a few seconds");
     }
     this.#byAddress.set(address, own + 1);
     if (this.#running >= this.#limits.running) await new Promise<void>((resolve) => this.#waiting.push(resolve));

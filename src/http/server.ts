@@ -6,6 +6,7 @@ import type { Logger } from "../observe/log.ts";
 import { type Metrics, observeMs } from "../observe/metrics.ts";
 import { followCertificate, httpsOptions, requireAccess } from "./access.ts";
 import { errorBody } from "./error-body.ts";
+import { refuseOtherNames } from "./names.ts";
 import { type Access, parseBody, type Route } from "./route.ts";
 
 declare module "fastify" {
@@ -18,6 +19,8 @@ declare module "fastify" {
 /** The HTTP side: serves a table of routes. Whoever opens the server closes it. */
 export interface HttpOptions {
   readonly host: string;
+  /** Only this machine reaches `host`. Default: others do, too. */
+  readonly isLoopback?: boolean;
   /** 0 takes a free one. */
   readonly port: number;
   readonly log: Logger;
@@ -49,7 +52,9 @@ export class HttpServer implements AsyncDisposable {
       forceCloseConnections: true,
     });
     followCertificate(app.server, options.tls);
-    requireAccess(app, options.authenticator ?? OPEN_AUTHENTICATOR);
+    const authenticator = options.authenticator ?? OPEN_AUTHENTICATOR;
+    if (options.isLoopback && !authenticator.isOn) refuseOtherNames(app);
+    requireAccess(app, authenticator);
     takeJsonBodies(app);
     countAndLog(app, options);
     answerErrors(app, options.log);

@@ -24,13 +24,14 @@ async function open() {
   const secretFile = join(folder.path, "secret");
   writeFileSync(secretFile, SECRET);
   const refusals: string[] = [];
+  const lines: string[] = [];
   let nowMs = Date.now();
   const gatekeeper = await Gatekeeper.open({
     usersFile: path,
     jwt: { jwks: "", secretFile, issuer: "", audience: "", userClaim: "sub", rolesClaim: "eider" },
     takesCertificates: true,
     refused: (why) => void refusals.push(why),
-    log: { info: () => undefined, error: () => undefined },
+    log: { info: () => undefined, warn: (_, message) => void lines.push(message), error: () => undefined },
     nowMs: () => nowMs,
   });
   onTestFinished(async () => {
@@ -44,7 +45,7 @@ async function open() {
       return error instanceof EiderError ? error.code : String(error);
     }
   };
-  return { gatekeeper, outcome, refusals, tokens, pass: (seconds: number) => (nowMs += seconds * 1000) };
+  return { gatekeeper, outcome, refusals, lines, tokens, pass: (seconds: number) => (nowMs += seconds * 1000) };
 }
 
 const basic = (password: string, username = "ann"): Credentials => ({ kind: "basic", username, password });
@@ -54,7 +55,7 @@ describe("failed logins", () => {
   test("of a user at an address are throttled, also with the right password then, and forgiven with time", async () => {
     const { outcome, refusals, pass } = await open();
     for (let i = 0; i < 5; i++) expect(await outcome(basic(`wrong ${i}`))).toBe("unauthenticated");
-    expect(await outcome(basic("right"))).toBe("limit_exceeded");
+    expect(await outcome(basic("right"))).toBe("throttled");
     expect(await outcome(basic("right"), "192.0.2.2")).toBe("ann");
     expect(refusals).toEqual([...Array<string>(5).fill("password"), "throttled"]);
     pass(5);
@@ -66,16 +67,26 @@ describe("failed logins", () => {
     const { outcome } = await open();
     expect(await outcome(basic("right"))).toBe("ann");
     for (let i = 0; i < 6; i++) await outcome(basic(`wrong ${i}`));
-    expect(await outcome(basic("wrong"))).toBe("limit_exceeded");
+    expect(await outcome(basic("wrong"))).toBe("throttled");
     expect(await outcome(basic("right"))).toBe("ann");
+  });
+
+  test("fill no log: a line for each reason in a minute", async () => {
+    const { outcome, refusals, lines, pass } = await open();
+    for (let i = 0; i < 500; i++) await outcome(bearer(`guess ${i}`));
+    expect(refusals).toHaveLength(500);
+    expect(lines).toHaveLength(2);
+    pass(61);
+    await outcome(bearer("one more"));
+    expect(lines).toHaveLength(3);
   });
 
   test("of many names from one address are throttled together", async () => {
     const { outcome } = await open();
     let throttled = 0;
-    for (let i = 0; i < 60; i++) if ((await outcome(bearer(`guess ${i}`))) === "limit_exceeded") throttled++;
+    for (let i = 0; i < 60; i++) if ((await outcome(bearer(`guess ${i}`))) === "throttled") throttled++;
     expect(throttled).toBe(10);
-    expect(await outcome(basic("wrong", "anybody"))).toBe("limit_exceeded");
+    expect(await outcome(basic("wrong", "anybody"))).toBe("throttled");
   });
 
   test("a flood from one address is refused before it costs a hash; another address is heard", async () => {
@@ -83,7 +94,7 @@ describe("failed logins", () => {
     const flood = Array.from({ length: 40 }, (_, i) => outcome(basic(`wrong ${i}`, `user ${i}`)));
     const other = outcome(basic("right"), "192.0.2.9");
     const outcomes = await Promise.all(flood);
-    expect(outcomes.filter((code) => code === "limit_exceeded").length).toBeGreaterThanOrEqual(32);
+    expect(outcomes.filter((code) => code === "throttled").length).toBeGreaterThanOrEqual(32);
     expect(await other).toBe("ann");
   });
 });

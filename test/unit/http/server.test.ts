@@ -1,3 +1,4 @@
+import { request } from "node:http";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { EiderError } from "../../../src/errors.ts";
 import { HealthProbe } from "../../../src/http/health.ts";
@@ -49,6 +50,34 @@ describe("GET /health", () => {
       status: 503,
       body: { status: "error", db_connected: false, error: "instance is gone" },
     });
+  });
+});
+
+describe("a server of this machine without authentication", () => {
+  /** fetch sets the header itself. */
+  const statusFor = (port: number, host: string) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const call = request({ host: "127.0.0.1", port, path: "/metrics", headers: { host } }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+      call.on("error", reject).end();
+    });
+
+  test("answers to its own names alone, so that no site can make its name lead here", async () => {
+    const { server } = await open({ isLoopback: true });
+    const { port } = server;
+    for (const host of ["localhost", `127.0.0.1:${port}`, "[::1]:4280", "LOCALHOST:1", "eider.localhost"]) {
+      expect(await statusFor(port, host), host).toBe(200);
+    }
+    for (const host of ["evil.example", `evil.example:${port}`, "localhost.evil.example", "127.0.0.1.evil.example"]) {
+      expect(await statusFor(port, host), host).toBe(403);
+    }
+  });
+
+  test("others answer to any name", async () => {
+    const { server } = await open();
+    expect(await statusFor(server.port, "eider.example")).toBe(200);
   });
 });
 
