@@ -23,7 +23,14 @@ import { httpRoutes } from "./http/routes.ts";
 import { HttpServer } from "./http/server.ts";
 import { flushTable } from "./ingest/flush-table.ts";
 import { Lake } from "./lake/lake.ts";
-import { collectBufferCounts, collectBuffers, collectDuckdb, collectPool, collectQueries } from "./observe/collect.ts";
+import {
+  collectBufferCounts,
+  collectBuffers,
+  collectDuckdb,
+  collectPool,
+  collectQueries,
+  collectSpool,
+} from "./observe/collect.ts";
 import { flushFields } from "./observe/flush-log.ts";
 import type { Logger } from "./observe/log.ts";
 import { collectWith, type Metrics } from "./observe/metrics.ts";
@@ -33,6 +40,7 @@ import { RunningQueries } from "./observe/running-queries.ts";
 import { readStatus, type StatusSources } from "./observe/status.ts";
 import { Throughput } from "./observe/throughput.ts";
 import { targetOfText } from "./query/own-statement.ts";
+import { SpoolSpace } from "./query/spool-space.ts";
 import { LakeBackend } from "./session/backend.ts";
 import { StatementReader } from "./session/guard.ts";
 import { ReadQueries } from "./session/read-queries.ts";
@@ -171,6 +179,11 @@ async function compose(
   const queries = new RunningQueries(metrics, Date.now);
   const names = { queueSchema: config.queueSchema, targetSchema: config.targetSchema };
   const scratch = scope.use(await Database.open(SCRATCH_SETTINGS));
+  const spool = new SpoolSpace({
+    folder: tempDirectory,
+    memoryLimitBytes: config.spoolMemoryBytes,
+    diskLimitBytes: config.spoolDiskLimitBytes,
+  });
   const services: SessionServices = {
     lake,
     buffers,
@@ -181,7 +194,7 @@ async function compose(
     queries,
     scratch,
     reader: authenticator.isOn ? await StatementReader.open(scratch, names) : undefined,
-    spoolFolder: tempDirectory,
+    spool,
     cancelTask: (id) => housekeeper.tasks.cancel(id),
   };
   const backend = new LakeBackend(services);
@@ -296,6 +309,7 @@ async function compose(
   collectWith(metrics.catalogAway, () => {
     metrics.catalogAway.set(lake.outage ? (Date.now() - lake.outage.sinceMs) / 1000 : 0);
   });
+  collectSpool(metrics, spool, config);
   metrics.bufferDiskLimit.set(config.bufferDiskLimitBytes);
   metrics.buildInfo.set(
     { version: VERSION, duckdb_version: duckdb.library_version(), node_version: process.version },

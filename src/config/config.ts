@@ -57,6 +57,8 @@ export interface Config {
   readonly shutdownTimeoutSeconds: number;
   readonly extensionDir: string;
   readonly sessionIdleSeconds: number;
+  readonly spoolMemoryBytes: number;
+  readonly spoolDiskLimitBytes: number;
   readonly maxSessions: number;
   readonly maxMessageBytes: number;
   readonly logLevel: string;

@@ -364,6 +364,18 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     default: 1800,
     help: "time without a call after which a session ends",
   },
+  spoolMemoryBytes: {
+    group: "Limits",
+    kind: bytes(0),
+    default: "256MiB",
+    help: "memory of all results that wait for their readers, a quarter of it for one; beyond it they go to disk",
+  },
+  spoolDiskLimitBytes: {
+    group: "Limits",
+    kind: bytes(0),
+    default: "10GB",
+    help: "bytes on disk of all results that wait for their readers; the one that would pass it ends with an error",
+  },
   maxSessions: { group: "Limits", kind: whole(1, 1_000_000), default: 1000, help: "sessions at the same time" },
   maxMessageBytes: {
     group: "Limits",

@@ -5,10 +5,14 @@ import { Extensions } from "../duck/extensions.ts";
 import { EiderError } from "../errors.ts";
 import { ResultStream } from "../query/result-stream.ts";
 import { Slot } from "../query/slot.ts";
+import { SpoolSpace } from "../query/spool-space.ts";
 import { Statement } from "../query/statement.ts";
 import type { Frame } from "../wire/frame.ts";
 import { type FoundFile, listFiles } from "./file-list.ts";
 import type { FileFormat } from "./formats.ts";
+
+/** No other statement runs on the connection, so that no result is made to wait. */
+const NO_SPOOL = new SpoolSpace({ folder: "", memoryLimitBytes: 0, diskLimitBytes: 0 });
 
 /** A piece of a file, cut in the same places each time the file is read. */
 export type FileBatch = RecordBatch | { readonly schema: Uint8Array; readonly frames: readonly Frame[] };
@@ -68,7 +72,10 @@ export class FileReader implements AsyncDisposable {
     const statement = await Statement.prepare(this.#connection, sql);
     try {
       const source = { detached: () => this.#database.connect(), sql, set: [], canRepeat: true };
-      await using rows = new ResultStream(new Slot(this.#connection), await statement.stream(), { source });
+      await using rows = new ResultStream(new Slot(this.#connection), await statement.stream(), {
+        source,
+        spool: NO_SPOOL,
+      });
       for await (const frame of rows.frames()) yield { schema: rows.schema, frames: [frame] };
     } finally {
       statement.close();

@@ -111,3 +111,17 @@ function follow(metric: Counter, value: () => number): void {
     },
   });
 }
+
+/** Results that wait for their readers, and what they may take. */
+export function collectSpool(
+  metrics: Metrics,
+  spool: { readonly memoryBytes: number; readonly diskBytes: number },
+  limits: { readonly spoolMemoryBytes: number; readonly spoolDiskLimitBytes: number },
+): void {
+  metrics.spoolLimit.set({ place: "memory" }, limits.spoolMemoryBytes);
+  metrics.spoolLimit.set({ place: "disk" }, limits.spoolDiskLimitBytes);
+  collectWith(metrics.spool, () => {
+    metrics.spool.set({ place: "memory" }, spool.memoryBytes);
+    metrics.spool.set({ place: "disk" }, spool.diskBytes);
+  });
+}

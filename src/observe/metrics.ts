@@ -149,6 +149,11 @@ function declareQueries(r: Registry) {
       "Time that queries over HTTP waited for a connection.",
       [],
     ),
+    /** place: memory, disk. */
+    spool: gauge(r, "eider_spool_bytes", "Bytes of results that wait for their readers.", ["place"]),
+    spoolLimit: gauge(r, "eider_spool_limit_bytes", "The settings spool_memory_bytes and spool_disk_limit_bytes.", [
+      "place",
+    ]),
     sessions: gauge(r, "eider_sessions", "Open sessions.", []),
     /** instance: lake, buffers. */
     duckdbMemory: gauge(r, "eider_duckdb_memory_bytes", "Memory that DuckDB holds.", ["instance"]),

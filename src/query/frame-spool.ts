@@ -1,49 +1,55 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, unlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Frame } from "../arrow/read.ts";
+import type { SpoolSpace } from "./spool-space.ts";
 
 /**
- * Frames that their reader has not asked for yet: first in memory, beyond `memoryLimitBytes` in a temporary file, which
- * has no name while it is open. One writer, then readers; owned by the result stream that spooled.
+ * Frames that their reader has not asked for yet: first in memory, then in a temporary file, which has no name while it
+ * is open. One writer, then readers; owned by the result stream that spooled.
  */
 export class FrameSpool implements AsyncDisposable {
-  readonly #memoryLimitBytes: number;
-  readonly #folder: string;
+  readonly #space: SpoolSpace;
   readonly #entries: Array<Frame | { at: number; headerBytes: number; bodyBytes: number }> = [];
   #memoryBytes = 0;
   #fileBytes = 0;
   #file: FileHandle | undefined;
 
-  constructor(options: { memoryLimitBytes?: number; folder?: string } = {}) {
-    this.#memoryLimitBytes = options.memoryLimitBytes ?? 64 * 1024 * 1024;
-    this.#folder = options.folder ?? tmpdir();
+  constructor(space: SpoolSpace) {
+    this.#space = space;
   }
 
+  /** Throws `limit_exceeded` when results that wait take too much. */
   async push(frame: Frame): Promise<void> {
     const bytes = frame.header.byteLength + frame.body.byteLength;
-    if (this.#memoryBytes + bytes <= this.#memoryLimitBytes) {
+    if (this.#space.tryTakeMemory(bytes, this.#memoryBytes)) {
       this.#memoryBytes += bytes;
       this.#entries.push(frame);
       return;
     }
     this.#file ??= await this.#openFile();
-    await this.#file.write(frame.header, 0, frame.header.byteLength, this.#fileBytes);
-    await this.#file.write(frame.body, 0, frame.body.byteLength, this.#fileBytes + frame.header.byteLength);
+    this.#space.takeDisk(bytes);
+    const at = this.#fileBytes;
+    // Taken also when the write fails: what it has written stays until the file is closed.
+    this.#fileBytes += bytes;
+    await this.#file.write(frame.header, 0, frame.header.byteLength, at);
+    await this.#file.write(frame.body, 0, frame.body.byteLength, at + frame.header.byteLength);
     this.#entries.push({
-      at: this.#fileBytes,
+      at,
       headerBytes: frame.header.byteLength,
       bodyBytes: frame.body.byteLength,
     });
-    this.#fileBytes += bytes;
   }
 
   /** The oldest frame; undefined when there is none. */
   async shift(): Promise<Frame | undefined> {
     const entry = this.#entries.shift();
     if (entry === undefined || "header" in entry) {
-      if (entry) this.#memoryBytes -= entry.header.byteLength + entry.body.byteLength;
+      if (entry) {
+        const bytes = entry.header.byteLength + entry.body.byteLength;
+        this.#memoryBytes -= bytes;
+        this.#space.giveBack(bytes, 0);
+      }
       return entry;
     }
     const bytes = new Uint8Array(entry.headerBytes + entry.bodyBytes);
@@ -57,7 +63,7 @@ export class FrameSpool implements AsyncDisposable {
   }
 
   async #openFile(): Promise<FileHandle> {
-    const path = join(this.#folder, `eider-result-${randomUUID()}`);
+    const path = join(this.#space.folder, `eider-result-${randomUUID()}`);
     const file = await open(path, "wx+", 0o600);
     await unlink(path);
     return file;
@@ -67,5 +73,8 @@ export class FrameSpool implements AsyncDisposable {
     this.#entries.length = 0;
     await this.#file?.close();
     this.#file = undefined;
+    this.#space.giveBack(this.#memoryBytes, this.#fileBytes);
+    this.#memoryBytes = 0;
+    this.#fileBytes = 0;
   }
 }

@@ -10,6 +10,7 @@ import { EiderError } from "../errors.ts";
 import { ChunkStream } from "./chunk-stream.ts";
 import { csv, jsonDocument, ndjson, RowRenderer, type RowText, uniqueNames } from "./row-text.ts";
 import { Slot } from "./slot.ts";
+import type { SpoolSpace } from "./spool-space.ts";
 import { Statement } from "./statement.ts";
 import { splitStatements } from "./tokens.ts";
 
@@ -29,7 +30,7 @@ export interface BodyRequest {
   /** A connection to find out on why the result broke off. */
   readonly detached: () => Promise<Connection>;
   /** Folder of results that are files. */
-  readonly spoolFolder: string;
+  readonly spool: SpoolSpace;
 }
 
 type Body = (request: BodyRequest) => AsyncGenerator<Uint8Array>;
@@ -86,8 +87,8 @@ async function* arrowBody(request: BodyRequest): AsyncGenerator<Uint8Array> {
 
 /** Written by DuckDB to a file that has no name any more while it is sent. */
 async function* parquetBody(request: BodyRequest): AsyncGenerator<Uint8Array> {
-  const { connection, spoolFolder } = request;
-  const path = join(spoolFolder, `eider-result-${randomUUID()}.parquet`);
+  const { connection, spool } = request;
+  const path = join(spool.folder, `eider-result-${randomUUID()}.parquet`);
   try {
     await connection.run(`COPY (${await parquetQuery(request)}) TO ${quoteLiteral(path)} (FORMAT parquet)`);
     const file = await open(path);

@@ -6,11 +6,12 @@ import { ChunkStream, type ChunkStreamOptions } from "./chunk-stream.ts";
 import { FrameSpool } from "./frame-spool.ts";
 import { resultSchema } from "./schema-memo.ts";
 import type { Slot } from "./slot.ts";
+import type { SpoolSpace } from "./spool-space.ts";
 
 export { resultColumns, type StreamEnd } from "./chunk-stream.ts";
 
 export interface ResultStreamOptions extends ResultTypeOptions, ChunkStreamOptions {
-  readonly spoolFolder?: string;
+  readonly spool: SpoolSpace;
 }
 
 /**
@@ -28,7 +29,7 @@ export class ResultStream implements AsyncDisposable {
   #turn: Promise<unknown> = Promise.resolve();
   #error: EiderError | undefined;
 
-  constructor(slot: Slot, result: duckdb.Result, options: ResultStreamOptions = {}) {
+  constructor(slot: Slot, result: duckdb.Result, options: ResultStreamOptions) {
     this.#chunks = new ChunkStream(slot, result, {
       ...options,
       onEnd: (end, error) => {
@@ -36,7 +37,7 @@ export class ResultStream implements AsyncDisposable {
         options.onEnd?.(end, error);
       },
     });
-    this.#spool = new FrameSpool(options.spoolFolder === undefined ? {} : { folder: options.spoolFolder });
+    this.#spool = new FrameSpool(options.spool);
     const { columns } = this.#chunks;
     this.#encoder = new ResultEncoder(columns, { widenUnsigned: options.widenUnsigned ?? false });
     this.schema = resultSchema(columns, options);
@@ -57,7 +58,14 @@ export class ResultStream implements AsyncDisposable {
   /** Fetches the rest, so that the slot's connection is free; errors are kept for the reader. */
   async spool(): Promise<void> {
     await this.#takeTurn(async () => {
-      while (this.isLive) for (const frame of await this.#fetch()) await this.#spool.push(frame);
+      while (this.isLive) {
+        try {
+          for (const frame of await this.#fetch()) await this.#spool.push(frame);
+        } catch (error) {
+          // The result that nobody reads ends, and not the statement that needs its connection.
+          this.#error = await this.#chunks.fail(error);
+        }
+      }
     });
   }
 

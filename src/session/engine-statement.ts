@@ -171,7 +171,7 @@ export class EngineStatement implements Prepared {
         // What fails here fails again, and is told, at the next statement.
         if (error) this.#context.services.lake.afterError(error).catch(() => undefined);
       },
-      spoolFolder: this.#context.services.spoolFolder,
+      spool: this.#context.services.spool,
       source: {
         detached: () => this.#context.sql.slots.detached(),
         sql: this.#piece.sql,

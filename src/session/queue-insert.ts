@@ -193,7 +193,7 @@ export class QueueInsertStatement implements Prepared {
         try {
           statement.bind(round.set);
           const stream = new ResultStream(slot, await statement.stream(), {
-            spoolFolder: services.spoolFolder,
+            spool: services.spool,
             source: { detached: () => sql.slots.detached(), sql: text, set: round.set, canRepeat: true },
           });
           slot.occupy(stream);

@@ -97,7 +97,7 @@ export class ReadQueries implements AsyncDisposable {
       signal,
       startedMs,
       detached: () => connect(this.#services),
-      spoolFolder: this.#services.spoolFolder,
+      spool: this.#services.spool,
     });
   }
 

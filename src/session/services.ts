@@ -4,6 +4,7 @@ import type { EiderError } from "../errors.ts";
 import type { IngestServices } from "../ingest/services.ts";
 import type { NameDefaults } from "../query/own-statement.ts";
 import type { StreamEnd } from "../query/result-stream.ts";
+import type { SpoolSpace } from "../query/spool-space.ts";
 
 import type { StatementReader } from "./guard.ts";
 
@@ -33,6 +34,6 @@ export interface SessionServices extends IngestServices {
   readonly reader?: StatementReader | undefined;
   /** False when there is no housekeeping task of that number. */
   readonly cancelTask: (id: number) => boolean;
-  /** Folder of results that wait for their reader. */
-  readonly spoolFolder: string;
+  /** For results that wait for their reader. */
+  readonly spool: SpoolSpace;
 }

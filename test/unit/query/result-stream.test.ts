@@ -1,14 +1,18 @@
+import { tmpdir } from "node:os";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { type Connection, Database } from "../../../src/duck/database.ts";
 import { ResultStream } from "../../../src/query/result-stream.ts";
 import { Slot } from "../../../src/query/slot.ts";
+import { SpoolSpace } from "../../../src/query/spool-space.ts";
 import { Statement } from "../../../src/query/statement.ts";
 
-function open(slot: Slot, sql: string): Promise<ResultStream> {
+const ROOMY = { folder: tmpdir(), memoryLimitBytes: 2 ** 28, diskLimitBytes: 2 ** 30 };
+
+function open(slot: Slot, sql: string, spool = new SpoolSpace(ROOMY)): Promise<ResultStream> {
   return slot.exclusive(async () => {
     const statement = await Statement.prepare(slot.connection, sql);
-    const stream = new ResultStream(slot, await statement.stream());
+    const stream = new ResultStream(slot, await statement.stream(), { spool });
     slot.occupy(stream);
     return stream;
   });
@@ -51,4 +55,36 @@ test("a slot is free only when a cancelled result has left its connection: the n
     expect(await bodyBytes(await open(slot, sql))).toBe(whole);
     await closing;
   }
+});
+
+const ROWS = "SELECT i, repeat('x', 100) FROM range(200000) t(i)";
+
+test("results that wait to be read take memory first, then disk, and give both back", async () => {
+  await using database = await Database.open();
+  const slot = new Slot(await database.connect());
+  const spool = new SpoolSpace({ ...ROOMY, memoryLimitBytes: 8 * 2 ** 20 });
+  const whole = await bodyBytes(await open(slot, ROWS));
+  const waiting = await open(slot, ROWS, spool);
+  expect(await bodyBytes(await open(slot, "SELECT 1", spool))).toBeGreaterThan(0);
+  expect(spool.memoryBytes).toBeGreaterThan(0);
+  expect(spool.memoryBytes).toBeLessThanOrEqual(2 * 2 ** 20);
+  expect(spool.diskBytes).toBeGreaterThan(2 ** 20);
+  expect(await bodyBytes(waiting)).toBe(whole);
+  await waiting[Symbol.asyncDispose]();
+  expect([spool.memoryBytes, spool.diskBytes]).toEqual([0, 0]);
+});
+
+test("a result that nobody reads ends at the limit; the session's next statement runs", async () => {
+  await using database = await Database.open();
+  const slot = new Slot(await database.connect());
+  const spool = new SpoolSpace({ ...ROOMY, memoryLimitBytes: 2 ** 20, diskLimitBytes: 4 * 2 ** 20 });
+  const waiting = await open(slot, ROWS, spool);
+  expect(await bodyBytes(await open(slot, "SELECT 1", spool))).toBeGreaterThan(0);
+  expect(spool.diskBytes).toBeLessThanOrEqual(4 * 2 ** 20);
+  await expect(bodyBytes(waiting)).rejects.toMatchObject({
+    code: "limit_exceeded",
+    message: expect.stringMatching(/spool_disk_limit_bytes \(4194304\)/),
+  });
+  await waiting[Symbol.asyncDispose]();
+  expect([spool.memoryBytes, spool.diskBytes]).toEqual([0, 0]);
 });
