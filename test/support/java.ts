@@ -21,7 +21,7 @@ export function hasJava(): boolean {
 }
 
 /** The driver, by Maven, in whose usual folder it stays; Java itself would take the home folder from the user's entry. */
-async function driverJar(): Promise<string> {
+export async function driverJar(): Promise<string> {
   const { group, artifact, version } = DRIVER;
   const repository = join(homedir(), ".m2", "repository");
   const jar = join(repository, ...group.split("."), artifact, version, `${artifact}-${version}.jar`);
