@@ -1,0 +1,177 @@
+#!/usr/bin/env node
+// npm run soak -- --minutes 30: every way in and readers beside them on one server, whose memory is sampled; at the end
+// DuckDB's Python package judges that each acknowledged row is in the lake once. The last line is `soak: passed` or
+// `soak: failed`. Needs a build.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { setupPython } from "./setup-python.mjs";
+
+const SAMPLE_MS = 5_000;
+/** Operations of each writer between two looks at the clock. */
+const OPERATIONS = 20;
+/** The first part of the run fills caches; memory is judged after it. */
+const WARM_UP_SHARE = 0.3;
+/** Growth of resident memory from which the run has failed, MB per hour, once it is longer than a short one. */
+const SLOPE_LIMIT_MB_PER_HOUR = 400;
+const SLOPE_MINUTES = 20;
+const READERS = 3;
+
+const { values } = parseArgs({ options: { minutes: { type: "string", default: "30" } } });
+const minutes = Number(values.minutes);
+const root = fileURLToPath(new URL("..", import.meta.url));
+const dist = process.env.EIDER_DIST ?? "dist";
+process.env.EIDER_PYTHON ??= setupPython();
+const { startEider } = await import(new URL(`../${dist}/test/support/start-eider.js`, import.meta.url));
+const { PythonAgent } = await import(new URL(`../${dist}/test/support/python-agent.js`, import.meta.url));
+const { connect } = await import(new URL(`../${dist}/src/index.js`, import.meta.url));
+const { loadConfig } = await import(new URL(`../${dist}/src/config/load.js`, import.meta.url));
+const { extensionDir } = loadConfig({ flags: { values: {}, unknown: [] }, env: process.env, cwd: root }).config;
+
+const folder = mkdtempSync(join(tmpdir(), "eider-soak-"));
+const agent = new PythonAgent(join(root, "test", "crash", "python", "agent.py"));
+const problems = [];
+const queries = { flight: 0, http: 0, retried: 0 };
+const samples = [];
+let acknowledged = 0;
+let isOver = false;
+
+try {
+  const eider = await startEider({
+    dataDir: folder,
+    settings: { bufferMaxAgeSeconds: 2, housekeepingIntervalSeconds: 15, logLevel: "warn" },
+  });
+  console.log(`soak: ${minutes} minutes on ${eider.flightUri}`);
+  const startedMs = Date.now();
+  const untilMs = startedMs + minutes * 60_000;
+  await agent.ask({ do: "begin", routes: null });
+  acknowledged += countOf(await agent.ask({ do: "write", uri: eider.flightUri, count: 1 }));
+  const sampling = sample(eider, startedMs);
+  const reading = Promise.all([
+    ...Array.from({ length: READERS }, () => read(() => readByFlight(eider))),
+    read(() => readByHttp(eider)),
+  ]);
+  while (Date.now() < untilMs) {
+    acknowledged += countOf(await agent.ask({ do: "write", uri: eider.flightUri, count: OPERATIONS }));
+  }
+  isOver = true;
+  await Promise.all([sampling, reading]);
+  const metrics = await (await fetch(`${eider.httpUrl}/metrics`)).text();
+  const exit = await eider.stop();
+  if (exit.code !== 0) problems.push(`the server ended with ${exit.signal ?? exit.code}`);
+  for (const line of eider.logs
+    .split("\n")
+    .filter((text) => /"level":"(error|fatal)"/.test(text))
+    .slice(0, 5)) {
+    problems.push(`logged: ${line}`);
+  }
+  const verdict = await agent.ask({
+    do: "judge",
+    extension: join(extensionDir, "ducklake.duckdb_extension"),
+    data_dir: folder,
+    catalog: join(folder, "catalog.ducklake"),
+    data_path: join(folder, "lake"),
+  });
+  problems.push(...verdict.problems);
+  report(verdict, metrics);
+} finally {
+  isOver = true;
+  await agent[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+}
+for (const problem of problems) console.log(`problem: ${problem}`);
+console.log(problems.length === 0 ? "soak: passed" : "soak: failed");
+process.exit(problems.length === 0 ? 0 : 1);
+
+function countOf(ends) {
+  for (const [route, { error }] of Object.entries(ends)) {
+    if (error !== null) problems.push(`${route}: ${error}`);
+  }
+  return Object.values(ends).reduce((sum, end) => sum + end.acknowledged, 0);
+}
+
+async function sample(eider, startedMs) {
+  while (!isOver) {
+    const status = readFileSync(`/proc/${eider.process.pid}/status`, "utf8");
+    const residentMb = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
+    samples.push({ hours: (Date.now() - startedMs) / 3_600_000, residentMb });
+    await sleep(SAMPLE_MS);
+  }
+}
+
+async function read(once) {
+  while (!isOver) {
+    try {
+      await once();
+    } catch (error) {
+      problems.push(`a query failed: ${error.message}`);
+      return;
+    }
+  }
+}
+
+/** A client comes, asks three things, leaves one result unread, and goes. */
+async function readByFlight(eider) {
+  const client = await connect(eider.flightUri);
+  try {
+    for (const sql of [
+      "SELECT count(*), max(id) FROM ingest_large",
+      "SELECT * FROM put_keyed ORDER BY id",
+      "SELECT id, text FROM ingest_large LIMIT 20000",
+    ]) {
+      await (await client.query(sql)).toTable();
+      queries.flight++;
+    }
+    await (await client.query("SELECT * FROM ingest_large")).cancel();
+  } finally {
+    await client[Symbol.asyncDispose]();
+  }
+}
+
+async function readByHttp(eider) {
+  const response = await fetch(`${eider.httpUrl}/query`, {
+    method: "POST",
+    body: JSON.stringify({ sql: "SELECT count(*) AS n FROM put_append", limit: 10 }),
+  });
+  if (response.status !== 200) throw new Error(`${response.status}: ${await response.text()}`);
+  await response.json();
+  queries.http++;
+  await sleep(100);
+}
+
+/** Least squares over the samples after the warm-up. */
+function slopeMbPerHour() {
+  const kept = samples.slice(Math.floor(samples.length * WARM_UP_SHARE));
+  const mean = (of) => kept.reduce((sum, each) => sum + of(each), 0) / kept.length;
+  const [x, y] = [mean((each) => each.hours), mean((each) => each.residentMb)];
+  const covariance = mean((each) => (each.hours - x) * (each.residentMb - y));
+  return covariance / mean((each) => (each.hours - x) ** 2);
+}
+
+function report(verdict, metrics) {
+  const rows = Object.values(verdict.rows).reduce((sum, n) => sum + n, 0);
+  const sumOf = (name) =>
+    [...metrics.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))].reduce(
+      (sum, [, n]) => sum + Number(n),
+      0,
+    );
+  const slope = slopeMbPerHour();
+  const resident = samples.map((each) => each.residentMb);
+  if (minutes >= SLOPE_MINUTES && slope > SLOPE_LIMIT_MB_PER_HOUR) {
+    problems.push(`memory grows by ${slope.toFixed(0)} MB/h, over ${SLOPE_LIMIT_MB_PER_HOUR}`);
+  }
+  console.log(
+    [
+      `operations acknowledged   ${acknowledged}, in doubt ${verdict.doubtful}`,
+      `rows made durable         ${sumOf("eider_ingest_rows_total")}; in the lake at the end ${rows}`,
+      `flushes                   ${sumOf("eider_flushes_total")}, housekeeping tasks ${sumOf("eider_housekeeping_tasks_total")}`,
+      `queries                   ${queries.flight} by Flight, ${queries.http} by HTTP`,
+      `resident memory           first ${resident[0]?.toFixed(0)} MB, highest ${Math.max(...resident).toFixed(0)} MB, last ${resident.at(-1)?.toFixed(0)} MB`,
+      `memory slope              ${slope.toFixed(0)} MB/h after the first ${WARM_UP_SHARE * 100} % of ${minutes} minutes (${samples.length} samples)`,
+      `orphaned files            ${verdict.orphans}`,
+    ].join("\n"),
+  );
+}
