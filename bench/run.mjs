@@ -1,15 +1,16 @@
 #!/usr/bin/env node
 // npm run bench: Eider and, in the same run, DuckDB's Python package doing the same work in its own process.
 //   node bench/run.mjs [--rows 2000000] [--seconds 5] [--repeat 3] [--only bulk,clients,select,flush]
-//     [--warm-up 2] [--flush-rows 1000000]
+//     [--warm-up 2] [--flush-rows 1000000] [--out FILE]
 // Results go to bench/results/ as JSON; trust the ratios, not the figures: the machine may be busy. Needs a build.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, platform, release, tmpdir, totalmem } from "node:os";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { setupPython } from "../scripts/setup-python.mjs";
+import { ratiosOf } from "./ratios.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = process.env.EIDER_DIST ?? "dist";
@@ -24,6 +25,7 @@ const { values: options } = parseArgs({
     only: { type: "string", default: "bulk,clients,select,flush" },
     "warm-up": { type: "string", default: "2" },
     "flush-rows": { type: "string", default: "1000000" },
+    out: { type: "string" },
   },
 });
 const python = process.env.EIDER_PYTHON ?? setupPython();
@@ -57,32 +59,14 @@ function describeMachine(versions) {
   };
 }
 
-/** What to divide by what: [name, unit, Eider's measurement, the yardstick's]; `ms` is better when lower. */
-const RATIOS = [
-  ["bulk ingest, durable / DuckDB file", "rows/s", "bulk.durable", "file.bulk"],
-  ["bulk ingest, in the lake / DuckLake", "rows/s", "bulk.lake", "ducklake.bulk"],
-  ["16 clients, ADBC ingest calls / DuckDB file", "batches/s", "clients.ingest", "file.clients"],
-  ["16 clients, DoPut one batch a call / DuckDB file", "batches/s", "clients.put", "file.clients"],
-  ["16 clients, open streams / DuckDB file", "batches/s", "clients.stream", "file.clients"],
-  ["16 clients, pipelined / DuckDB file", "batches/s", "clients.pipelined", "file.clients"],
-  ["16 clients, open streams / DuckLake", "batches/s", "clients.stream", "ducklake.clients"],
-  ["SELECT * / DuckLake to Arrow", "rows/s", "select.all", "ducklake.select"],
-  ["SELECT 1, p50 / DuckDB", "ms", "select.one", "file.selectOne"],
-  ["SELECT during ingest, p99 / idle", "ms", "reads.busy", "reads.idle"],
-  ["8 clients, single-row INSERT / DuckLake batches", "rows/s", "clients.insert", "ducklake.clients"],
-  ["flush, append-only / INSERT by hand", "rows/s", "flush.plain", "ducklake.flush.plain"],
-  ["flush, upserts into 10 times as many / by hand", "rows/s", "flush.keyed", "ducklake.flush.keyed"],
-];
-
 function printTable(measurements) {
   const number = (value) => (value >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(3));
   const lines = [["", "Eider", "p99 ms", "yardstick", "ratio"]];
-  for (const [name, unit, own, other] of RATIOS) {
-    const [left, right] = [measurements[own], measurements[other]];
-    if (left === undefined || right === undefined) continue;
-    const p99 = left.p99Ms === undefined ? "" : number(left.p99Ms);
-    const ratio = (left.value / right.value).toFixed(2);
-    lines.push([name, `${number(left.value)} ${unit}`, p99, `${number(right.value)} ${unit}`, ratio]);
+  for (const { name, against, unit, measured, compared } of ratiosOf(measurements)) {
+    const p99 = measured.p99Ms === undefined ? "" : number(measured.p99Ms);
+    const ratio = (measured.value / compared.value).toFixed(2);
+    const figures = [`${number(measured.value)} ${unit}`, p99, `${number(compared.value)} ${unit}`, ratio];
+    lines.push([`${name} / ${against}`, ...figures]);
   }
   const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
   for (const line of lines) {
@@ -122,12 +106,11 @@ try {
   const result = { at, machine: describeMachine(yardstick.versions), options: common, measurements };
   delete result.options.scratch;
   delete result.options.extension;
-  const folder = join(root, "bench", "results");
-  mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${at.slice(0, 16).replaceAll(":", "")}.json`);
+  const path = options.out ?? join(root, "bench", "results", `${at.slice(0, 16).replaceAll(":", "")}.json`);
+  mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${JSON.stringify(result, null, 2)}\n`);
   printTable(measurements);
-  console.log(`\n${path.slice(root.length)}`);
+  console.log(`\n${relative(process.cwd(), path)}`);
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setupPython } from "./setup-python.mjs";
 
-const KINDS = ["unit", "integration", "drivers", "lakes", "crash"];
+const KINDS = ["unit", "integration", "drivers", "lakes", "crash", "bench"];
 /** As bin/eider sets it: with Node's 4 a few long queries would block all others. */
 const THREADS = "32";
 
