@@ -39,6 +39,7 @@ import type { Problems } from "./observe/problems.ts";
 import { RunningQueries } from "./observe/running-queries.ts";
 import { readStatus, type StatusSources } from "./observe/status.ts";
 import { Throughput } from "./observe/throughput.ts";
+import type { Traces } from "./observe/traces.ts";
 import { targetOfText } from "./query/own-statement.ts";
 import { SpoolSpace } from "./query/spool-space.ts";
 import { LakeBackend } from "./session/backend.ts";
@@ -54,6 +55,7 @@ export interface ServerDeps {
   /** For the status page. */
   readonly problems: Problems;
   readonly settings: readonly SettingView[];
+  readonly traces?: Traces | undefined;
   readonly failpoints?: FailpointSpec;
   /** Ends a start that waits for its catalog. */
   readonly stopSignal?: AbortSignal;
@@ -85,7 +87,7 @@ export async function openServer(config: Config, deps: ServerDeps): Promise<Eide
 
 async function compose(
   config: Config,
-  { log, metrics, problems, settings, failpoints = {}, stopSignal }: ServerDeps,
+  { log, metrics, problems, settings, traces, failpoints = {}, stopSignal }: ServerDeps,
   scope: Scope,
 ): Promise<EiderServer> {
   const folder = scope.use(await DataFolder.open(config.dataDir));
@@ -139,6 +141,7 @@ async function compose(
     ...counts,
     flushed(record) {
       counts.flushed(record);
+      traces?.flushed(record);
       log.info(flushFields(record), "flushed");
       housekeeper.flushed(record.target, record.rowsDeleted, record.durationMs);
     },
@@ -200,6 +203,7 @@ async function compose(
   const backend = new LakeBackend(services);
   const reads = scope.use(new ReadQueries(services, config));
 
+  const calls = flightObserver(metrics);
   const flight = scope.use(
     await FlightServer.listen({
       host: config.host,
@@ -216,7 +220,13 @@ async function compose(
       authenticator,
       tls,
       log,
-      observer: flightObserver(metrics),
+      observer: {
+        ...calls,
+        request(method, command, code, durationMs, parent) {
+          calls.request(method, command, code, durationMs, parent);
+          traces?.called({ method, command, code, durationMs, parent });
+        },
+      },
     }),
   );
 

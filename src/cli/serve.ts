@@ -7,6 +7,7 @@ import { EiderError } from "../errors.ts";
 import { createLog, type Logger } from "../observe/log.ts";
 import { createMetrics } from "../observe/metrics.ts";
 import { Problems } from "../observe/problems.ts";
+import { openTraces } from "../observe/traces.ts";
 import { type EiderServer, openServer } from "../server.ts";
 import { growHeapFreely } from "./heap.ts";
 import { EXIT, type Shell } from "./shell.ts";
@@ -23,9 +24,11 @@ export async function serve(flags: Flags, shell: Shell): Promise<number> {
   const log = createLog({ level: loaded.config.logLevel, isTerminal: shell.stderrIsTerminal, problems });
   announce(loaded, shell, log);
   const stop = stopSignal(shell, log);
+  const traces = await openTraces(shell.env, log);
   try {
     const deps = {
       log,
+      traces,
       metrics: createMetrics(),
       problems,
       settings: settingViews(loaded),
@@ -47,6 +50,7 @@ export async function serve(flags: Flags, shell: Shell): Promise<number> {
     log.info(error.message);
     return EXIT.ok;
   } finally {
+    await traces?.[Symbol.asyncDispose]();
     stop.unlisten();
   }
 }

@@ -52,7 +52,9 @@ async function serve(method: string, call: Call, handler: Handler, options: Adap
   }
   await responder.end(status);
   leave?.();
-  options.observer.request(method, context.command, statusName(status?.code ?? OK), performance.now() - startedMs);
+  const parent = context.metadata.get("traceparent")[0]?.toString();
+  const code = statusName(status?.code ?? OK);
+  options.observer.request(method, context.command, code, performance.now() - startedMs, parent);
 }
 
 /**

@@ -2,9 +2,9 @@
 export interface Observer {
   /**
    * A call has ended. `command`: the Flight SQL message, action, `path`, `sql` or `-`: a closed set, fit for a label.
-   * `code`: the gRPC status' name, `OK` included.
+   * `code`: the gRPC status' name, `OK` included. `parent`: the client's `traceparent` header.
    */
-  request(method: string, command: string, code: string, durationMs: number): void;
+  request(method: string, command: string, code: string, durationMs: number, parent: string | undefined): void;
   /** Calls that have begun and not ended, by method. */
   inFlight(method: string, count: number): void;
   /** Sessions that are open. */

@@ -106,6 +106,7 @@ test("backup, restore and moving, as the page says", async () => {
     eider query "INSERT INTO duckling_queue.events SELECT range FROM range(1000)"
     ${backup}
     eider query "INSERT INTO duckling_queue.events SELECT range FROM range(1000, 1500)"
+    eider flush
     eider query -o csv "SELECT count(*) AS rows FROM events"
     ${restore}
     eider query "INSERT INTO duckling_queue.events SELECT range FROM range(500, 1010)"

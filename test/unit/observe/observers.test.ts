@@ -66,7 +66,7 @@ test("a flush counts its rows once it is in the lake", async () => {
 test("Flight calls by method, command and code", async () => {
   const metrics = createMetrics();
   const observer = flightObserver(metrics);
-  observer.request("DoGet", "CommandStatementQuery", "OK", 250);
+  observer.request("DoGet", "CommandStatementQuery", "OK", 250, undefined);
   observer.inFlight("DoGet", 2);
   observer.sessions(3);
   expect(await samples(metrics, /^eider_(flight_requests|flight_request_duration_seconds_sum|sessions)/)).toEqual([
