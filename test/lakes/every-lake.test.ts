@@ -26,7 +26,9 @@ async function makeRun({ catalog, store }: (typeof PAIRS)[number], scope: Scope)
       dataPath: files.attach.dataPath,
     },
   });
-  const secrets = [settings.catalogPassword, files.settings.storeSecret].flatMap((secret) => secret ?? []);
+  const secrets = [settings.catalogPassword, files.settings.storeSecret, files.settings.storeConnection].flatMap(
+    (secret) => secret ?? [],
+  );
   return { run: scope.use(run), secrets };
 }
 

@@ -1,5 +1,8 @@
 import { join } from "node:path";
 import type { Config } from "../../src/config/config.ts";
+import { Database } from "../../src/duck/database.ts";
+import { startAzure } from "../support/azure-server.ts";
+import { extensionPath } from "../support/extension-path.ts";
 import { S3_KEY_ID, S3_SECRET, startS3 } from "../support/s3-server.ts";
 import type { LakePlace } from "./lake-run.ts";
 
@@ -53,6 +56,35 @@ export const STORE_ROWS: readonly StoreTestRow[] = [
     async make(_, use) {
       const env = { AWS_ACCESS_KEY_ID: S3_KEY_ID, AWS_SECRET_ACCESS_KEY: S3_SECRET, AWS_SESSION_TOKEN: "a token" };
       return { ...(await makeS3(use)), env };
+    },
+  },
+  {
+    name: "GCS by its S3 interface, keys in a secret that DuckDB keeps",
+    async make(folder, use) {
+      const { settings } = await makeS3(use);
+      const dataPath = "gs://lake/files/";
+      const secret = `TYPE gcs, KEY_ID '${S3_KEY_ID}', SECRET '${S3_SECRET}', ENDPOINT '${settings.storeEndpoint}', URL_STYLE 'path', USE_SSL false`;
+      await using database = await Database.open({ secret_directory: join(folder, ".duckdb", "stored_secrets") });
+      using connection = await database.connect();
+      await connection.run(`LOAD '${extensionPath("httpfs")}'; CREATE PERSISTENT SECRET kept (${secret})`);
+      return {
+        settings: { dataPath },
+        env: { HOME: folder },
+        attach: { extensions: ["httpfs"], setup: [`CREATE SECRET judge_store (${secret})`], dataPath },
+      };
+    },
+  },
+  {
+    name: "Azure",
+    async make(_, use) {
+      const server = use(await startAzure());
+      await server.createContainer("lake");
+      const dataPath = "az://lake/some folder/";
+      const secret = `CREATE SECRET judge_store (TYPE azure, CONNECTION_STRING '${server.connection}')`;
+      return {
+        settings: { dataPath, storeConnection: server.connection },
+        attach: { extensions: ["azure"], setup: [secret], dataPath },
+      };
     },
   },
 ];
