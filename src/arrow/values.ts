@@ -1,5 +1,5 @@
 import duckdb from "@duckdb/node-bindings";
-import { DataType, type Field } from "apache-arrow";
+import { DataType, type Field, TimeUnit } from "apache-arrow";
 import { must } from "../base/assert.ts";
 import { type ColumnView, isNull } from "./column-view.ts";
 import { logicalTypeOf } from "./logical-type.ts";
@@ -78,10 +78,43 @@ function nullOf(aliased: duckdb.LogicalType): duckdb.Value {
 /**
  * One cell as a DuckDB value, for a statement's parameter: of the type that `duckTypeOf` gives the field. A NULL has that
  * type, too: `SELECT ?` must answer with the same schema for every row that is bound. Arrow's null type is DuckDB's NULL.
+ * `target`: the parameter as the statement has it.
  */
-export function cellValue(column: ColumnView, field: Field, row: number): duckdb.Value {
-  const { type, none } = cellTypeOf(field);
-  return isNull(column, row) ? none : valueAt(column, type, row);
+export function cellValue(column: ColumnView, field: Field, row: number, target?: Field): duckdb.Value {
+  const micros = target && microsFor(field.type, target.type);
+  const { type, none } = micros ? MICROSECONDS : cellTypeOf(field);
+  if (isNull(column, row)) return none;
+  if (!micros) return valueAt(column, type, row);
+  const { data, width } = column;
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  return duckdb.create_timestamp({ micros: micros(view.getBigInt64(row * width, true)) });
+}
+
+const MICROSECONDS: CellType = (() => {
+  const type = duckdb.create_logical_type(Type.TIMESTAMP);
+  return { type, none: nullOf(type) };
+})();
+
+const INFINITY = 2n ** 63n - 1n;
+
+/** From milliseconds and nanoseconds since 1970, rounded down. DuckDB's infinities are the same number in all units. */
+const MICROS_OF: Readonly<Partial<Record<TimeUnit, (value: bigint) => bigint>>> = {
+  [TimeUnit.MILLISECOND]: (value) => (value === INFINITY || value === -INFINITY ? value : value * 1000n),
+  [TimeUnit.NANOSECOND]: (value) => (value === INFINITY || value === -INFINITY ? value : floorOf(value, 1000n)),
+};
+
+function floorOf(value: bigint, divisor: bigint): bigint {
+  return (value - (((value % divisor) + divisor) % divisor)) / divisor;
+}
+
+/**
+ * DuckDB 1.5.5 casts timestamps of any unit to microseconds, and only microseconds to coarser units: a value for such a
+ * target is made of microseconds here, and is then DuckDB's to cut. Undefined: it can go as it is.
+ */
+function microsFor(type: DataType, target: DataType): ((value: bigint) => bigint) | undefined {
+  if (!DataType.isTimestamp(type) || !DataType.isTimestamp(target) || type.timezone || target.timezone)
+    return undefined;
+  return target.unit < type.unit && target.unit !== TimeUnit.MICROSECOND ? MICROS_OF[type.unit] : undefined;
 }
 
 function valueAt(column: ColumnView, type: duckdb.LogicalType, row: number): duckdb.Value {

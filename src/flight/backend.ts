@@ -44,8 +44,8 @@ export interface Parameters {
 
 export interface Prepared extends AsyncDisposable {
   readonly info: StatementInfo;
-  /** The schema when the parameters' types are known. */
-  describe(parameters: Parameters | undefined): Promise<Uint8Array | undefined>;
+  /** The schema with parameters of other types than `info.parameterSchema` has; undefined when only a run would tell. */
+  describe?(parameters: Parameters): Promise<Uint8Array | undefined>;
   /** Runs in the session's current transaction, else in autocommit. Many parameter sets: rows are concatenated, counts summed. */
   execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult>;
   /** Share of the running execution that is done, 0 to 1; undefined while nothing runs, or when it is not known. */

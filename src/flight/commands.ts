@@ -16,8 +16,8 @@ import { pathQuery, queryFrames, queryInfo, querySchema, runUpdate } from "./sta
 interface Command {
   /** GetFlightInfo */
   readonly info?: (value: Uint8Array, descriptor: FlightDescriptor, env: Env) => Promise<FlightInfo>;
-  /** GetSchema: a bare schema message, undefined when it is not known. */
-  readonly schema?: (value: Uint8Array, env: Env) => Promise<Uint8Array | undefined>;
+  /** GetSchema: a bare schema message. */
+  readonly schema?: (value: Uint8Array, env: Env) => Promise<Uint8Array>;
   /** DoGet: the schema's frame first. */
   readonly get?: (value: Uint8Array, env: Env) => AsyncIterable<Frame>;
   /** DoPut: yields the `app_metadata` of the PutResults. */
@@ -142,7 +142,7 @@ export async function getFlightInfo(descriptor: FlightDescriptor, env: Env): Pro
   return await command.info(value, descriptor, env);
 }
 
-export async function getSchema(descriptor: FlightDescriptor, env: Env): Promise<Uint8Array | undefined> {
+export async function getSchema(descriptor: FlightDescriptor, env: Env): Promise<Uint8Array> {
   const { name, command, value } = describe(descriptor, env);
   if (!command.schema) throw unsupported(name, "GetSchema");
   return await command.schema(value, env);

@@ -17,7 +17,7 @@ import { isJava } from "./identity.ts";
 import type { Lease } from "./lease.ts";
 import { checkedHandle, countOf, framesOf, PlannedResult, SharedStatement } from "./result.ts";
 import type { Env } from "./services.ts";
-import { statementInfo } from "./statement.ts";
+import { schemaOf, statementInfo } from "./statement.ts";
 
 /** A client's handle: the statement and what was last bound to it. */
 export interface BoundStatement {
@@ -101,10 +101,9 @@ export async function preparedInfo(handle: Handle, descriptor: FlightDescriptor,
   return await statementInfo(statement, parameters, CURRENT_TRANSACTION, descriptor, env);
 }
 
-export async function preparedSchema(handle: Handle, env: Env): Promise<Uint8Array | undefined> {
+export async function preparedSchema(handle: Handle, env: Env): Promise<Uint8Array> {
   const { statement, parameters } = (await leaseOf(handle, env)).value;
-  const { prepared } = statement;
-  return parameters ? await prepared.describe(parameters) : prepared.info.schema;
+  return await schemaOf(statement.prepared, parameters);
 }
 
 export async function* preparedFrames(handle: Handle, env: Env): AsyncGenerator<Frame> {

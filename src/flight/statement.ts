@@ -1,6 +1,7 @@
+import { decodeSchema } from "../arrow/schema.ts";
 import { EiderError } from "../errors.ts";
 import type { FlightDescriptor, FlightEndpoint, FlightInfo, Query } from "../wire/messages.ts";
-import type { EndpointTraits, ExecuteOptions, Frame, Parameters } from "./backend.ts";
+import type { EndpointTraits, ExecuteOptions, Frame, Parameters, Prepared, StatementInfo } from "./backend.ts";
 import { countInfo, NO_COLUMNS, rowsInfo } from "./flight-info.ts";
 import { countOf, framesOf, OpenResult, PlannedResult, SharedStatement } from "./result.ts";
 import type { Env } from "./services.ts";
@@ -55,7 +56,7 @@ export async function statementInfo(
   const { prepared } = statement;
   const record = await context.record();
   if (!prepared.info.isUpdate) {
-    const schema = parameters ? await prepared.describe(parameters) : prepared.info.schema;
+    const schema = knownSchema(prepared.info, parameters);
     const endpoints: FlightEndpoint[] = [];
     for (const [endpoint, { isRepeatable }] of (prepared.info.endpoints ?? ONE_ENDPOINT).entries()) {
       const result = new PlannedResult(statement.retain(), parameters, { ...options, endpoint }, isRepeatable);
@@ -70,20 +71,41 @@ export async function statementInfo(
   return rowsInfo(descriptor, result.rows.schema, endpoint);
 }
 
-/** Bare schema message of the result, without running the statement. */
+/** A client's parameters may have other types than were asked for, and with them the result: what was known before then does not hold. */
+function knownSchema(info: StatementInfo, parameters: Parameters | undefined): Uint8Array | undefined {
+  return !parameters || haveSameTypes(parameters.schema, info.parameterSchema) ? info.schema : undefined;
+}
+
+function haveSameTypes(bound: Uint8Array, expected: Uint8Array | undefined): boolean {
+  if (!expected) return false;
+  const [types, others] = [bound, expected].map((schema) =>
+    decodeSchema(schema).fields.map((field) => String(field.type)),
+  );
+  return types?.length === others?.length && types?.every((type, i) => type === others?.[i]) === true;
+}
+
+/** GetSchema of SQL text. */
 export async function querySchema(query: Query, env: Env): Promise<Uint8Array> {
   const statement = await prepare(query, env);
   try {
-    const { info } = statement.prepared;
-    if (info.schema) return info.schema;
-    if (info.isUpdate) return NO_COLUMNS;
-    throw new EiderError(
-      "request_invalid",
-      "the statement's schema depends on the types of its parameters: prepare it and bind them",
-    );
+    return await schemaOf(statement.prepared, undefined);
   } finally {
     await statement.release();
   }
+}
+
+/** Bare schema message of the result, without running the statement. Throws `request_invalid` when only a run would tell. */
+export async function schemaOf(prepared: Prepared, parameters: Parameters | undefined): Promise<Uint8Array> {
+  const { info } = prepared;
+  if (info.isUpdate) return NO_COLUMNS;
+  const schema = knownSchema(info, parameters) ?? (parameters && (await prepared.describe?.(parameters)));
+  if (schema) return schema;
+  throw new EiderError(
+    "request_invalid",
+    info.parameterSchema && !parameters
+      ? "the result's schema depends on the types of the statement's parameters: prepare it and bind them"
+      : "the result's schema is not known before the statement has run",
+  );
 }
 
 export async function* queryFrames(query: Query, env: Env): AsyncGenerator<Frame> {

@@ -148,12 +148,20 @@ function isCountAlone(handle: duckdb.PreparedStatement): boolean {
   );
 }
 
-/** Parameter sets of an IPC stream, a row each; a schema without columns is one empty set. */
-export function parameterSets(parameters: {
-  readonly schema: Uint8Array;
-  readonly batches: ReadonlyArray<{ readonly header: Uint8Array; readonly body: Uint8Array }>;
-}): { schema: Schema; sets: ParameterSet[] } {
+/**
+ * Parameter sets of an IPC stream, a row each; a schema without columns is one empty set. `expected`: the parameters as the
+ * statement has them.
+ */
+export function parameterSets(
+  parameters: {
+    readonly schema: Uint8Array;
+    readonly batches: ReadonlyArray<{ readonly header: Uint8Array; readonly body: Uint8Array }>;
+  },
+  expected?: Uint8Array,
+): ParameterSet[] {
   const schema = decodeSchema(parameters.schema);
+  if (schema.fields.length === 0) return [[]];
+  const targets = expected ? decodeSchema(expected).fields : [];
   const decoder = new BatchDecoder(schema, { use: "bind" });
   const sets: ParameterSet[] = [];
   for (const message of parameters.batches) {
@@ -164,11 +172,10 @@ export function parameterSets(parameters: {
         batch.columns.map((column, i) => {
           const field = schema.fields[i];
           if (!field) throw new EiderError("request_invalid", "a parameter batch has more columns than its schema");
-          return cellValue(column, field, row);
+          return cellValue(column, field, row, targets[i]);
         }),
       );
     }
   }
-  if (schema.fields.length === 0) return { schema, sets: [[]] };
-  return { schema, sets };
+  return sets;
 }

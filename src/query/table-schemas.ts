@@ -72,7 +72,7 @@ function fieldOf(
 }
 
 /** Type texts come from DuckDB's own catalog. One that names a type of another schema cannot be read back: it is left out. */
-async function logicalTypes(
+export async function logicalTypes(
   connection: Connection,
   types: readonly string[],
 ): Promise<Map<string, duckdb.LogicalType>> {

@@ -56,10 +56,6 @@ export class CreateTableStatement implements Prepared {
     return new CreateTableStatement(context, statement, target, definition);
   }
 
-  async describe(): Promise<undefined> {
-    return undefined;
-  }
-
   async execute(_parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
     const { services, sql } = this.#context;
     const { orReplace, ifNotExists } = this.#statement;

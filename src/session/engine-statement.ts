@@ -1,6 +1,6 @@
 import duckdb from "@duckdb/node-bindings";
 import { Schema } from "apache-arrow";
-import { decodeSchema, encodeSchema } from "../arrow/schema.ts";
+import { encodeSchema } from "../arrow/schema.ts";
 import { EiderError } from "../errors.ts";
 import type {
   ExecuteOptions,
@@ -11,6 +11,7 @@ import type {
   StatementResult,
 } from "../flight/backend.ts";
 import { whileDefining } from "../ingest/definitions.ts";
+import { boundColumns } from "../query/bound-columns.ts";
 import { combineSets, type Round } from "../query/many-rows.ts";
 import { ResultStream, type StreamEnd } from "../query/result-stream.ts";
 import { resultSchema } from "../query/schema-memo.ts";
@@ -76,12 +77,15 @@ export class EngineStatement implements Prepared {
     });
   }
 
-  /**
-   * DuckDB plans anew for parameters of other types than it expected (`coalesce(i, ?)` given a BIGINT), and the result's
-   * types may change with them. Only the result tells, and a guess would have to match it exactly.
-   */
-  async describe(parameters: Parameters | undefined): Promise<Uint8Array | undefined> {
-    return parameters && !sameTypes(parameters.schema, this.info.parameterSchema) ? undefined : this.info.schema;
+  async describe(parameters: Parameters): Promise<Uint8Array | undefined> {
+    if (this.#type !== StatementType.SELECT) return undefined;
+    const { sql, resultTypes } = this.#context;
+    const [set = []] = parameterSets(parameters, this.info.parameterSchema);
+    const transaction = sql.transactionFor();
+    const columns = await sql.onSlot(transaction?.hasBegun ? transaction : undefined, (slot) =>
+      boundColumns(slot.connection, this.#piece.sql, set),
+    );
+    return resultSchema(columns, resultTypes);
   }
 
   async execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
@@ -100,7 +104,7 @@ export class EngineStatement implements Prepared {
         end("ok");
         return { kind: "count", count: 0 };
       }
-      const sets = parameters ? parameterSets(parameters).sets : [[]];
+      const sets = parameters ? parameterSets(parameters, this.info.parameterSchema) : [[]];
       if (DEFINES.has(this.#type)) await flushNamed(services, this.#piece.tokens);
       else await this.#context.waitForReads(this.#piece.tokens);
       const transaction = sql.transactionFor(options.transaction);
@@ -224,14 +228,6 @@ export class EngineStatement implements Prepared {
       combined.close();
     }
   }
-}
-
-function sameTypes(bound: Uint8Array, expected: Uint8Array | undefined): boolean {
-  if (!expected) return false;
-  const [types, others] = [bound, expected].map((schema) =>
-    decodeSchema(schema).fields.map((field) => String(field.type)),
-  );
-  return types?.length === others?.length && types?.every((type, i) => type === others?.[i]) === true;
 }
 
 /** The statement has ended when its last result has, or one of them badly. */

@@ -17,14 +17,18 @@ export class GuardedStatement implements Prepared {
     return this.#statement.info;
   }
 
-  async describe(parameters: Parameters | undefined): Promise<Uint8Array | undefined> {
+  async describe(parameters: Parameters): Promise<Uint8Array | undefined> {
     await this.#check();
-    return await this.#statement.describe(parameters);
+    return await this.#statement.describe?.(parameters);
   }
 
   async execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
     await this.#check();
     return await this.#statement.execute(parameters, options);
+  }
+
+  progress(): number | undefined {
+    return this.#statement.progress?.();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -78,10 +78,6 @@ class ActionStatement implements Prepared {
     this.#action = action;
   }
 
-  async describe(): Promise<undefined> {
-    return undefined;
-  }
-
   async execute(): Promise<StatementResult> {
     await this.#action();
     return { kind: "count", count: 0 };
@@ -106,10 +102,6 @@ export class ScriptStatement implements Prepared {
     this.#prepare = prepare;
     const isQuery = QUERY_WORDS.has(pieces.at(-1)?.tokens[0]?.text ?? "");
     this.info = { schema: undefined, parameterSchema: undefined, isUpdate: !isQuery };
-  }
-
-  async describe(): Promise<undefined> {
-    return undefined;
   }
 
   async execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {

@@ -101,10 +101,6 @@ export class QueueInsertStatement implements Prepared {
     });
   }
 
-  async describe(): Promise<undefined> {
-    return undefined;
-  }
-
   async execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
     const { services, sql } = this.#context;
     const transaction = sql.transactionFor(options.transaction);
@@ -151,7 +147,7 @@ export class QueueInsertStatement implements Prepared {
   ): Promise<Written> {
     const { services, sql, id } = this.#context;
     await this.#context.waitForReads(this.#source.tokens);
-    const sets = parameters ? parameterSets(parameters).sets : [[]];
+    const sets = parameters ? parameterSets(parameters, this.info.parameterSchema) : [[]];
     let shape = known;
     const select = await this.#castingSelect(shape, sets[0] ?? [], transaction);
     let stage: StageStream | undefined;

@@ -12,7 +12,7 @@ afterAll(async () => {
   await eider[Symbol.asyncDispose]();
 });
 
-describe.each(["adbc_cases", "flight_cases", "mistake_cases"])("%s", (module) => {
+describe.each(["adbc_cases", "flight_cases", "mistake_cases", "parameter_cases"])("%s", (module) => {
   testCases(`test/integration/python/${module}.py`, { server: () => eider });
 });
 

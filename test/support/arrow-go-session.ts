@@ -106,10 +106,9 @@ const repeatable: EndpointTraits = { isRepeatable: true };
 
 /** Of each endpoint one row, its number. */
 function endpointsOf(schema: Schema, endpoints: readonly EndpointTraits[]): Prepared {
-  const { info, describe } = rowsOf(schema, []);
+  const { info } = rowsOf(schema, []);
   return {
     info: { ...info, endpoints },
-    describe,
     execute: (parameters, options) => rowsOf(schema, [[options.endpoint ?? 0]]).execute(parameters, options),
     [Symbol.asyncDispose]: async () => undefined,
   };
@@ -121,10 +120,6 @@ class CountStatement implements Prepared {
 
   constructor(count: number) {
     this.#count = count;
-  }
-
-  async describe(): Promise<undefined> {
-    return undefined;
   }
 
   async execute(): Promise<StatementResult> {

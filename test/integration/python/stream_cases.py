@@ -14,6 +14,7 @@ import pyarrow.flight as flight
 
 from adbc_cases import connect, scalar
 from cases import metric, raises, wait_until, wait_until_idle
+from flight_messages import field, packed
 from flight_session import session
 
 MIB = 1024 * 1024
@@ -152,20 +153,6 @@ def cancels(server, client, sql, cancel):
     assert isinstance(failed[0], flight.FlightCancelledError), failed
     unharmed(client)
     return answer
-
-
-def field(number, data):
-    """A length-delimited field of protobuf."""
-    length, value = b"", len(data)
-    while True:
-        length += bytes([value & 0x7F | (0x80 if value > 0x7F else 0)])
-        value >>= 7
-        if not value:
-            return bytes([number << 3 | 2]) + length + data
-
-
-def packed(name, message):
-    return field(1, f"type.googleapis.com/arrow.flight.protocol.sql.{name}".encode()) + field(2, message)
 
 
 def case_cancel_flight_info_and_cancel_query(server):
