@@ -38,6 +38,7 @@ const ROWS: ReadonlyArray<readonly [RegExp, ErrorCode]> = [
     /Catalog Error: (.* does not exist|SET schema: No catalog)|Binder Error: (Referenced .* not found|Table .* does not have a column|Column .* in EXCLUDE list not found)/,
     "not_found",
   ],
+  [/^Extension Autoloading Error/, "not_found"],
   // Files that a statement names; those of the lake itself (ducklake-…) are not the user's to mend.
   [
     /^IO Error: (No files found that match|Extension "|Failed to download extension|Cannot open (file|database) "(?![^"]*\/ducklake-)[^"]*"[^"]*(No such file|does not exist))/,

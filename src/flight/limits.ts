@@ -13,6 +13,8 @@ export interface Limits {
   readonly ticketSeconds: number;
   readonly maxTickets: number;
   readonly maxPreparedStatements: number;
+  /** SQL text of one statement or script, in bytes: taken apart it takes many times as much memory. */
+  readonly maxStatementBytes: number;
   /** Parameters bound to one prepared statement, in bytes. */
   readonly maxParameterBytes: number;
   /** Batches of one DoPut to a path that are being made durable while the next are read. */
@@ -31,6 +33,7 @@ export const DEFAULT_LIMITS: Limits = {
   ticketSeconds: 600,
   maxTickets: 10_000,
   maxPreparedStatements: 10_000,
+  maxStatementBytes: 16 * 1024 * 1024,
   maxParameterBytes: 256 * 1024 * 1024,
   maxPutBatchesInFlight: 64,
   maxPutBytesInFlight: 64 * 1024 * 1024,

@@ -15,30 +15,32 @@ import type { Frame, Parameters } from "./backend.ts";
 import { schemaBytes } from "./flight-info.ts";
 import { isJava } from "./identity.ts";
 import type { Lease } from "./lease.ts";
-import { checkedHandle, countOf, framesOf, PlannedResult, SharedStatement } from "./result.ts";
+import { checkedHandle, countOf, framesOf, PlannedResult, type SharedStatement } from "./result.ts";
 import type { Env } from "./services.ts";
-import { schemaOf, statementInfo } from "./statement.ts";
+import { prepareOn, schemaOf, statementInfo } from "./statement.ts";
 
 /** A client's handle: the statement and what was last bound to it. */
 export interface BoundStatement {
-  readonly statement: SharedStatement;
+  readonly sql: string;
+  statement: SharedStatement;
   parameters: Parameters | undefined;
+  isUsed: boolean;
 }
 
 export async function createPrepared(query: Query, env: Env): Promise<PreparedResult> {
   const { context, services } = env;
   const record = await context.record();
   const session = await record.session();
-  const transaction = query.transaction_id?.length ? Buffer.from(query.transaction_id).toString("utf8") : undefined;
-  const prepared = await session.prepare(query.query ?? "", {
-    signal: context.signal,
-    ...(transaction === undefined ? {} : { transaction }),
-  });
-  const statement = new SharedStatement(prepared);
+  const statement = await prepareOn(session, query, env);
   try {
-    const { info } = prepared;
+    const { info } = statement.prepared;
     const parameterSchema = info.parameterSchema && parametersFor(info.parameterSchema, env);
-    const { id } = services.statements.add(record, { statement, parameters: undefined });
+    const { id } = services.statements.add(record, {
+      sql: query.query ?? "",
+      statement,
+      parameters: undefined,
+      isUsed: false,
+    });
     return {
       prepared_statement_handle: Buffer.from(id),
       dataset_schema: schemaBytes(info.isUpdate ? undefined : info.schema),
@@ -93,12 +95,37 @@ export async function bindPrepared(handle: Handle, parameters: Parameters | unde
   return { prepared_statement_handle: Buffer.from(lease.id) };
 }
 
+/**
+ * The statement for one use, which the caller releases. A query is prepared anew for each use but the first: by then its
+ * tables may have other columns, and the schema that was told would not fit; and DuckDB keeps in its plan what variables,
+ * settings, macros and views meant when it was made. Clients prepare without being asked to: Python's go on with a handle
+ * as long as the text is the same.
+ */
+async function useStatement(lease: Lease<BoundStatement>, env: Env): Promise<SharedStatement> {
+  const bound = lease.value;
+  if (bound.isUsed && !bound.statement.prepared.info.isUpdate) {
+    const anew = await prepareOn(await lease.owner.session(), { query: bound.sql }, env);
+    if (env.services.statements.find(lease.id, lease.owner.owner) !== lease) return anew;
+    const old = bound.statement;
+    bound.statement = anew;
+    await old.release();
+  }
+  bound.isUsed = true;
+  return bound.statement.retain();
+}
+
 /** A handle outlives the transaction that it was prepared in: it runs in the session's current one, so none is named. */
 const CURRENT_TRANSACTION = {};
 
 export async function preparedInfo(handle: Handle, descriptor: FlightDescriptor, env: Env): Promise<FlightInfo> {
-  const { statement, parameters } = (await leaseOf(handle, env)).value;
-  return await statementInfo(statement, parameters, CURRENT_TRANSACTION, descriptor, env);
+  const lease = await leaseOf(handle, env);
+  const { parameters } = lease.value;
+  const statement = await useStatement(lease, env);
+  try {
+    return await statementInfo(statement, parameters, CURRENT_TRANSACTION, descriptor, env);
+  } finally {
+    await statement.release();
+  }
 }
 
 export async function preparedSchema(handle: Handle, env: Env): Promise<Uint8Array> {
@@ -107,20 +134,20 @@ export async function preparedSchema(handle: Handle, env: Env): Promise<Uint8Arr
 }
 
 export async function* preparedFrames(handle: Handle, env: Env): AsyncGenerator<Frame> {
-  const { statement, parameters } = (await leaseOf(handle, env)).value;
+  const lease = await leaseOf(handle, env);
+  const { parameters } = lease.value;
   const { signal } = env.context;
-  const planned = new PlannedResult(statement.retain(), parameters, CURRENT_TRANSACTION);
+  const planned = new PlannedResult(await useStatement(lease, env), parameters, CURRENT_TRANSACTION);
   yield* framesOf(await planned.open(signal), signal);
 }
 
 /** Resolves to the sum of the counts of all parameter sets. */
 export async function updatePrepared(handle: Handle, parameters: Parameters | undefined, env: Env): Promise<number> {
-  const { statement } = (await leaseOf(handle, env)).value;
+  const statement = await useStatement(await leaseOf(handle, env), env);
   const { signal } = env.context;
-  const using = statement.retain();
   try {
-    return await countOf(await using.prepared.execute(parameters, { ...CURRENT_TRANSACTION, signal }), signal);
+    return await countOf(await statement.prepared.execute(parameters, { ...CURRENT_TRANSACTION, signal }), signal);
   } finally {
-    await using.release();
+    await statement.release();
   }
 }

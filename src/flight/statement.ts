@@ -1,7 +1,7 @@
 import { decodeSchema } from "../arrow/schema.ts";
 import { EiderError } from "../errors.ts";
 import type { FlightDescriptor, FlightEndpoint, FlightInfo, Query } from "../wire/messages.ts";
-import type { EndpointTraits, ExecuteOptions, Frame, Parameters, Prepared, StatementInfo } from "./backend.ts";
+import type { EndpointTraits, ExecuteOptions, Frame, Parameters, Prepared, Session, StatementInfo } from "./backend.ts";
 import { countInfo, NO_COLUMNS, rowsInfo } from "./flight-info.ts";
 import { countOf, framesOf, OpenResult, PlannedResult, SharedStatement } from "./result.ts";
 import type { Env } from "./services.ts";
@@ -23,10 +23,21 @@ export function pathQuery(path: readonly string[]): Query {
   return { query: `SELECT * FROM ${path.map((part) => `"${part.replaceAll('"', '""')}"`).join(".")}` };
 }
 
-async function prepare(query: Query, { context }: Env): Promise<SharedStatement> {
-  const session = await context.session();
-  const options = { ...transactionOf(query), signal: context.signal };
-  return new SharedStatement(await session.prepare(query.query ?? "", options));
+async function prepare(query: Query, env: Env): Promise<SharedStatement> {
+  return await prepareOn(await env.context.session(), query, env);
+}
+
+/** Throws `limit_exceeded` for a text that is too long. */
+export async function prepareOn(session: Session, query: Query, { context, services }: Env): Promise<SharedStatement> {
+  const { query: sql = "" } = query;
+  const { maxStatementBytes } = services.limits;
+  if (sql.length > maxStatementBytes || Buffer.byteLength(sql) > maxStatementBytes) {
+    throw new EiderError(
+      "limit_exceeded",
+      `the SQL text is longer than the ${maxStatementBytes} bytes that max_statement_bytes allows: send rows by bulk ingest, or as parameters`,
+    );
+  }
+  return new SharedStatement(await session.prepare(sql, { ...transactionOf(query), signal: context.signal }));
 }
 
 /**

@@ -18,6 +18,7 @@ export function storableColumns(schema: Uint8Array): readonly Column[] {
   if (columns.length === 0) {
     throw new EiderError("schema_mismatch", "the stream's schema has no columns, so no table can be made of it");
   }
+  refuseTwice(columns);
   storable.add(columns);
   return columns;
 }
@@ -63,6 +64,18 @@ export function newTable(services: IngestServices, target: Target, columns: read
     "table_not_found",
     `table ${targetName(target)} does not exist and auto_create_tables is off; CREATE TABLE it first`,
   );
+}
+
+/** DuckDB would say that the column exists already, which ingests say of tables. */
+function refuseTwice(columns: readonly Column[]): void {
+  const names = new Set<string>();
+  for (const { name } of columns) {
+    const key = name.toLowerCase();
+    if (names.has(key)) {
+      throw new EiderError("schema_mismatch", `two columns are called "${name}" (names ignore case); rename one`);
+    }
+    names.add(key);
+  }
 }
 
 async function autoCreate(

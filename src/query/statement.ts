@@ -14,11 +14,12 @@ const { StatementType, Type } = duckdb;
 const QUERY_TYPES: ReadonlySet<number> = new Set([
   StatementType.SELECT,
   StatementType.EXPLAIN,
-  StatementType.CALL,
-  StatementType.PRAGMA,
   StatementType.RELATION,
   StatementType.EXECUTE,
 ]);
+
+/** Statement types that answer with rows, or only say that they have run: `Success BOOLEAN`. CHECKPOINT is a CALL. */
+const COMMAND_TYPES: ReadonlySet<number> = new Set([StatementType.CALL, StatementType.PRAGMA]);
 
 /** Statement types that give rows when they have RETURNING: then their columns are not the single `Count BIGINT`. */
 const RETURNING_TYPES: ReadonlySet<number> = new Set([
@@ -42,7 +43,7 @@ export class Statement {
     this.handle = handle;
     this.type = duckdb.prepared_statement_type(handle);
     this.parameterCount = duckdb.nparams(handle);
-    this.isUpdate = !QUERY_TYPES.has(this.type) && !(RETURNING_TYPES.has(this.type) && !isCountAlone(handle));
+    this.isUpdate = isUpdate(this.type, handle);
   }
 
   /** A statement that DuckDB expands into several (PIVOT) runs all but the last of them here. */
@@ -140,11 +141,17 @@ export class Statement {
   }
 }
 
-function isCountAlone(handle: duckdb.PreparedStatement): boolean {
+function isUpdate(type: number, handle: duckdb.PreparedStatement): boolean {
+  if (QUERY_TYPES.has(type)) return false;
+  if (COMMAND_TYPES.has(type)) return hasOnly(handle, "Success", Type.BOOLEAN);
+  return !RETURNING_TYPES.has(type) || hasOnly(handle, "Count", Type.BIGINT);
+}
+
+function hasOnly(handle: duckdb.PreparedStatement, name: string, type: number): boolean {
   return (
     duckdb.prepared_statement_column_count(handle) === 1 &&
-    duckdb.prepared_statement_column_name(handle, 0) === "Count" &&
-    duckdb.prepared_statement_column_type(handle, 0) === Type.BIGINT
+    duckdb.prepared_statement_column_name(handle, 0) === name &&
+    duckdb.prepared_statement_column_type(handle, 0) === type
   );
 }
 

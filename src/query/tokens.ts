@@ -14,28 +14,91 @@ export interface Token {
   readonly end: number;
 }
 
-/** Each row: a sticky pattern, the kind (undefined: skipped), and how the token's text comes from the match. */
-const RULES: ReadonlyArray<{
-  readonly pattern: RegExp;
+/** Where a token that begins at `at` ends; undefined: it is none of this kind. */
+type Scan = (sql: string, at: number) => number | undefined;
+
+interface Rule {
+  /** What its first character can be: most characters begin tokens of one kind alone. */
+  readonly first: RegExp;
+  readonly end: Scan;
+  /** Undefined: skipped. */
   readonly kind: TokenKind | undefined;
-  readonly text?: (match: RegExpExecArray) => string;
-}> = [
+  /** The token's text from what is written. */
+  readonly text?: (written: string) => string;
+}
+
+/** The first that fits counts. Texts of many megabytes come: patterns here repeat single characters, never alternatives. */
+const RULES: readonly Rule[] = [
   // DuckDB takes more characters for spaces than JavaScript does.
-  { pattern: /[\s\u200b-\u200d\u2060]+|--[^\n\r]*/y, kind: undefined },
-  { pattern: /\/\*/y, kind: undefined },
-  { pattern: /[eE]'((?:[^'\\]|\\[\s\S]|'')*)'/y, kind: "string", text: (m) => unescapeString(m[1] ?? "") },
-  { pattern: /'((?:[^']|'')*)'/y, kind: "string", text: (m) => (m[1] ?? "").replaceAll("''", "'") },
-  { pattern: /"((?:[^"]|"")*)"/y, kind: "quoted", text: (m) => (m[1] ?? "").replaceAll('""', '"') },
+  { first: /[\s\u200b-\u200d\u2060]/, end: sticky(/[\s\u200b-\u200d\u2060]+/y), kind: undefined },
+  { first: /-/, end: sticky(/--[^\n\r]*/y), kind: undefined },
+  { first: /\//, end: (sql, at) => (sql[at + 1] === "*" ? endOfBlockComment(sql, at) : undefined), kind: undefined },
+  { first: /[eE]/, end: endOfEscaped, kind: "string", text: (written) => unescapeString(written.slice(2, -1)) },
+  { first: /'/, end: endOfQuoted, kind: "string", text: (written) => written.slice(1, -1).replaceAll("''", "'") },
+  { first: /"/, end: endOfQuoted, kind: "quoted", text: (written) => written.slice(1, -1).replaceAll('""', '"') },
+  { first: /\$/, end: endOfDollarQuoted, kind: "string", text: withoutTags },
+  { first: /[?$]/, end: sticky(/\?\d*|\$\w+/y), kind: "parameter" },
   {
-    pattern: /(\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$)([\s\S]*?)\1/y,
-    kind: "string",
-    text: (m) => m[2] ?? "",
+    first: /[A-Za-z_\u0080-\uffff]/,
+    end: sticky(/[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/y),
+    kind: "word",
+    text: (written) => written.toLowerCase(),
   },
-  { pattern: /\?\d*|\$\w+/y, kind: "parameter" },
-  { pattern: /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/y, kind: "word", text: (m) => m[0].toLowerCase() },
-  { pattern: /\d[\w.]*|\.\d+/y, kind: "number" },
-  { pattern: /[\s\S]/y, kind: "symbol" },
+  { first: /[\d.]/, end: sticky(/\d[\w.]*|\.\d+/y), kind: "number" },
+  { first: /[\s\S]/, end: (_sql, at) => at + 1, kind: "symbol" },
 ];
+
+const ASCII = 128;
+const rulesFor = (character: string) => RULES.filter(({ first }) => first.test(character));
+const RULES_BY_ASCII = Array.from({ length: ASCII }, (_, code) => rulesFor(String.fromCharCode(code)));
+
+function sticky(pattern: RegExp): Scan {
+  return (sql, at) => {
+    pattern.lastIndex = at;
+    return pattern.test(sql) ? pattern.lastIndex : undefined;
+  };
+}
+
+/** A quote within is written twice. */
+function endOfQuoted(sql: string, at: number): number | undefined {
+  const quote = sql[at] as string;
+  for (let i = sql.indexOf(quote, at + 1); i >= 0; i = sql.indexOf(quote, i + 2)) {
+    if (sql[i + 1] !== quote) return i + 1;
+  }
+  return undefined;
+}
+
+/** `E'…'`, with backslashes. */
+function endOfEscaped(sql: string, at: number): number | undefined {
+  if (sql[at + 1] !== "'") return undefined;
+  for (let i = at + 2; i < sql.length; i++) {
+    if (sql[i] === "\\") i++;
+    else if (sql[i] === "'") {
+      if (sql[i + 1] !== "'") return i + 1;
+      i++;
+    }
+  }
+  return undefined;
+}
+
+const TAG = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
+
+/** The `$$` or `$name$` that begins at `at`. */
+function tagAt(sql: string, at: number): string | undefined {
+  TAG.lastIndex = at;
+  return TAG.test(sql) ? sql.slice(at, TAG.lastIndex) : undefined;
+}
+
+function endOfDollarQuoted(sql: string, at: number): number | undefined {
+  const tag = tagAt(sql, at);
+  const close = tag === undefined ? -1 : sql.indexOf(tag, at + tag.length);
+  return tag === undefined || close < 0 ? undefined : close + tag.length;
+}
+
+function withoutTags(written: string): string {
+  const { length } = tagAt(written, 0) ?? "";
+  return written.slice(length, -length);
+}
 
 function unescapeString(text: string): string {
   return text.replaceAll("''", "'").replace(/\\([\s\S])/g, "$1");
@@ -59,14 +122,15 @@ function endOfBlockComment(sql: string, start: number): number {
 
 export function tokenize(sql: string): Token[] {
   const tokens: Token[] = [];
-  let at = 0;
-  while (at < sql.length) {
-    for (const rule of RULES) {
-      rule.pattern.lastIndex = at;
-      const match = rule.pattern.exec(sql);
-      if (!match) continue;
-      const end = match[0] === "/*" ? endOfBlockComment(sql, at) : at + match[0].length;
-      if (rule.kind) tokens.push({ kind: rule.kind, text: rule.text ? rule.text(match) : match[0], start: at, end });
+  for (let at = 0; at < sql.length; ) {
+    const rules = RULES_BY_ASCII[sql.charCodeAt(at)] ?? rulesFor(sql.charAt(at));
+    for (const { end: scan, kind, text } of rules) {
+      const end = scan(sql, at);
+      if (end === undefined) continue;
+      if (kind) {
+        const written = sql.slice(at, end);
+        tokens.push({ kind, text: text ? text(written) : written, start: at, end });
+      }
       at = end;
       break;
     }
@@ -107,7 +171,10 @@ export function splitStatements(sql: string): Piece[] {
       const from = first.start;
       pieces.push({
         sql: sql.slice(from, last.end),
-        tokens: current.map((token) => ({ ...token, start: token.start - from, end: token.end - from })),
+        tokens:
+          from === 0
+            ? current
+            : current.map(({ kind, text, start, end }) => ({ kind, text, start: start - from, end: end - from })),
       });
     }
     current = [];

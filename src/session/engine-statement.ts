@@ -52,6 +52,8 @@ export class EngineStatement implements Prepared {
   readonly #piece: Piece;
   /** The statement on each connection that has run it: it belongs to one, and may run on several at the same time. */
   readonly #statements = new Map<Slot, Statement>();
+  /** Updates that have run: DuckDB keeps in their plans what variables, settings and macros meant then. */
+  readonly #used = new Set<Statement>();
   /** Where an update runs just now. */
   #updating: Slot | undefined;
   readonly #type: number;
@@ -160,7 +162,9 @@ export class EngineStatement implements Prepared {
 
   async #on(slot: Slot): Promise<Statement> {
     const known = this.#statements.get(slot);
-    if (known) return known;
+    if (known && !this.#used.has(known)) return known;
+    if (known) this.#used.delete(known);
+    known?.close();
     const statement = await Statement.prepare(slot.connection, this.#piece.sql);
     this.#statements.set(slot, statement);
     return statement;
@@ -191,6 +195,7 @@ export class EngineStatement implements Prepared {
   async #update(slot: Slot, sets: readonly ParameterSet[], signal: AbortSignal | undefined): Promise<number> {
     const { sql } = this.#context;
     const statement = await this.#on(slot);
+    this.#used.add(statement);
     const isDefinition = DEFINES.has(statement.type);
     const runAll = async () => {
       const before = statement.type === StatementType.ALTER ? await unstorableColumns(slot.connection) : undefined;

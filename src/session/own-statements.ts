@@ -90,7 +90,7 @@ const QUERY_WORDS: ReadonlySet<string> = new Set([
   ..."select from with values table show describe summarize explain pragma".split(" "),
 ]);
 
-/** Several statements in one string: each is prepared when the ones before it have run; the last one answers. */
+/** Several statements in one string: each is prepared when the ones before it have run; parameters are the last one's, which answers. */
 export class ScriptStatement implements Prepared {
   readonly info: StatementInfo;
   readonly #pieces: readonly Piece[];
@@ -111,7 +111,8 @@ export class ScriptStatement implements Prepared {
       const statement = await this.#prepare(piece, options);
       this.#running = { statement, index };
       try {
-        result = await statement.execute(parameters, options);
+        const isLast = index === this.#pieces.length - 1;
+        result = await statement.execute(isLast ? parameters : undefined, options);
       } finally {
         this.#running = undefined;
         // A stream outlives its prepared statement: DuckDB keeps what the result needs.

@@ -98,6 +98,9 @@ def case_ingest_modes(server):
         assert cursor.fetchall() == [(1, "a")]
         other = pa.table({"id": ["text"], "extra": [1]})
         raises(adbc_driver_manager.Error, lambda: cursor.adbc_ingest("modes", other, mode="append"))
+        twice = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "A"])
+        error = raises(adbc_driver_manager.Error, lambda: cursor.adbc_ingest("modes_twice", twice, mode="create"), '"A"')
+        assert error.status_code == adbc_driver_manager.AdbcStatusCode.INVALID_ARGUMENT
         assert cursor.adbc_ingest("modes_new", table, mode="create_append") == 3
         assert scalar(cursor, "SELECT count(*) FROM modes_new") == 3
 
@@ -483,3 +486,90 @@ def case_what_a_lake_cannot_keep_is_refused_beside_a_key(server):
             raises(adbc_driver_manager.ProgrammingError, lambda sql=f"CREATE TABLE unkept ({definition})": cursor.execute(sql), word)
         for end in ("(id BIGINT)", "AS SELECT 1 AS id"):
             raises(adbc_driver_manager.ProgrammingError, lambda sql=f"CREATE TABLE {'x' * 201} {end}": cursor.execute(sql), "200 bytes")
+
+
+def case_a_statement_that_comes_again_is_not_what_it_was(server):
+    """The driver goes on with a prepared statement as long as the text is the same."""
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor, connection.cursor() as other:
+
+        def again(sql):
+            cursor.execute(sql)
+            return cursor.fetch_arrow_table().to_pylist()
+
+        other.execute("CREATE TABLE again (i INTEGER)")
+        other.execute("INSERT INTO again VALUES (1)")
+        assert again("FROM again") == [{"i": 1}]
+        other.execute("ALTER TABLE again ADD COLUMN j VARCHAR")
+        assert again("FROM again") == [{"i": 1, "j": None}]
+        other.execute("DROP TABLE again")
+        raises(adbc_driver_manager.Error, lambda: again("FROM again"), "again does not exist")
+        other.execute("CREATE TABLE again (x DATE)")
+        assert again("FROM again") == []
+        other.execute("CREATE SCHEMA again_too")
+        other.execute("CREATE TABLE again_too.again AS SELECT 'elsewhere' AS y")
+        other.execute("USE lake.again_too")
+        assert again("FROM again") == [{"y": "elsewhere"}]
+        other.execute("USE lake.main")
+
+        for before, sql, after in [
+            ("SET VARIABLE again = 1", "SELECT getvariable('again') AS v", "SET VARIABLE again = 'text'"),
+            ("CREATE MACRO again_of() AS 1", "SELECT again_of() AS v", "CREATE OR REPLACE MACRO again_of() AS 'text'"),
+            ("CREATE VIEW again_view AS SELECT 1 AS v", "FROM again_view", "CREATE OR REPLACE VIEW again_view AS SELECT 'text' AS v"),
+        ]:
+            other.execute(before)
+            assert again(sql) == [{"v": 1}], sql
+            other.execute(after)
+            assert again(sql) == [{"v": "text"}], sql
+        zone = "SELECT (TIMESTAMPTZ '2024-01-01 00:00:00+00')::VARCHAR AS v"
+        other.execute("SET TimeZone = 'UTC'")
+        assert again(zone) == [{"v": "2024-01-01 00:00:00+00"}]
+        other.execute("SET TimeZone = 'Asia/Tokyo'")
+        assert again(zone) == [{"v": "2024-01-01 09:00:00+09"}]
+
+        other.execute("CREATE TEMP TABLE again_temporary (v VARCHAR)")
+        for value in ("one", "two"):
+            other.execute(f"SET VARIABLE again = '{value}'")
+            cursor.execute("INSERT INTO again_temporary VALUES (getvariable('again'))")
+        assert again("FROM again_temporary") == [{"v": "one"}, {"v": "two"}]
+
+
+def case_parameters_of_a_script_are_the_last_statements(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE script_rows (i INTEGER); INSERT INTO script_rows VALUES (?)", (7,))
+        cursor.execute("SET VARIABLE script = 1; SELECT i, ? AS p FROM script_rows", ("x",))
+        assert cursor.fetchall() == [(7, "x")]
+
+
+def case_commands_have_no_rows(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        for sql in ("CHECKPOINT", "PRAGMA enable_progress_bar", "SET threads = 2", "RESET threads", "ANALYZE"):
+            cursor.execute(sql)
+            assert not cursor.description and cursor.rowcount == 0, f"{sql}: {cursor.description}"
+        cursor.execute('SELECT true AS "Success"')
+        assert cursor.fetchall() == [(True,)]
+
+
+def case_statements_of_megabytes(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        text = "it''s long; -- " * 700_000
+        assert scalar(cursor, f"SELECT length('{text}') AS n") == 14 * 700_000
+        columns = [f"c{i}" for i in range(2000)]
+        cursor.execute(f"SELECT {', '.join(f'{i} AS {name}' for i, name in enumerate(columns))}")
+        assert cursor.fetch_arrow_table().column_names == columns
+        cursor.execute(f"CREATE TABLE wide ({', '.join(f'{name} INTEGER' for name in columns)})")
+        cursor.adbc_ingest("wide", pa.table({name: pa.array([1, 2], pa.int32()) for name in columns}), mode="append")
+        assert scalar(cursor, "SELECT sum(c1999) FROM wide") == 3
+        assert len(connection.adbc_get_table_schema("wide")) == 2000
+        cursor.execute("DROP TABLE wide")
+
+
+def case_names_of_every_kind(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        for name in ['a "q" b', "naïve", "表", "a.b", "select", "UPPER", "x" * 200, "a;b", "a\nb", "'a'", "-- a", "😀"]:
+            quoted = '"' + name.replace('"', '""') + '"'
+            cursor.adbc_ingest(name, pa.table({name: [1]}), mode="create")
+            cursor.execute(f"INSERT INTO {quoted} VALUES (2)")
+            cursor.execute(f"INSERT INTO duckling_queue.{quoted} ({quoted}) VALUES (3)")
+            assert scalar(cursor, f"SELECT sum({quoted}) FROM {quoted}") == 6, name
+            assert connection.adbc_get_table_schema(name).names == [name]
+            cursor.execute(f"DROP TABLE {quoted}")

@@ -44,6 +44,7 @@ MISTAKES = [
     (WRONG, "CREATE TABLE huge (n HUGEINT)", '"n"', "DECIMAL(38,0)"),
     (WRONG, "CREATE TABLE u (a INTEGER PRIMARY KEY, b INTEGER UNIQUE)", "UNIQUE"),
     (WRONG, "CREATE INDEX i ON told_off (id)", "does not support indexes"),
+    (MISSING, "LOAD no_extension", "no_extension"),
 ]
 
 

@@ -25,6 +25,29 @@ describe("tokenize", () => {
     expect(texts("a -- ; '\n b /* x /* y */ ; */ c /* open")).toEqual(["word:a", "word:b", "word:c"]);
   });
 
+  test("what is not closed is no string", () => {
+    expect(texts("'a''")).toEqual(["symbol:'", "word:a", "string:"]);
+    expect(texts('"a')).toEqual(['symbol:"', "word:a"]);
+    expect(texts("E'a\\'")).toEqual(["word:e", "string:a\\"]);
+    expect(texts("$a$ b")).toEqual(["parameter:$a", "symbol:$", "word:b"]);
+    expect(texts("$1$")).toEqual(["parameter:$1", "symbol:$"]);
+  });
+
+  test("texts of many megabytes", () => {
+    const long = "x''".repeat(3_000_000);
+    for (const sql of [
+      `'${long}'`,
+      `"${long}"`,
+      `E'${long}\\''`,
+      `$$${long}$$`,
+      `--${long}`,
+      `/*${long}*/`,
+      " ".repeat(9_000_000),
+    ]) {
+      expect(tokenize(sql).length).toBeLessThan(2);
+    }
+  });
+
   test("parameters of each form", () => {
     expect(texts("? ?2 $3 $name")).toEqual(["parameter:?", "parameter:?2", "parameter:$3", "parameter:$name"]);
   });
