@@ -19,6 +19,7 @@ const WARM_UP_SHARE = 0.3;
 const SLOPE_LIMIT_MB_PER_HOUR = 400;
 const SLOPE_MINUTES = 20;
 const READERS = 3;
+const QUERY_MEMORY_MB = 512;
 
 const { values } = parseArgs({ options: { minutes: { type: "string", default: "30" } } });
 const minutes = Number(values.minutes);
@@ -42,7 +43,13 @@ let isOver = false;
 try {
   const eider = await startEider({
     dataDir: folder,
-    settings: { bufferMaxAgeSeconds: 2, housekeepingIntervalSeconds: 15, logLevel: "warn" },
+    settings: {
+      bufferMaxAgeSeconds: 2,
+      housekeepingIntervalSeconds: 15,
+      logLevel: "warn",
+      // DuckDB keeps what it has read up to this: without it the growth of that cache hides a leak.
+      queryMemoryMb: QUERY_MEMORY_MB,
+    },
   });
   console.log(`soak: ${minutes} minutes on ${eider.flightUri}`);
   const startedMs = Date.now();
@@ -74,6 +81,7 @@ try {
     data_dir: folder,
     catalog: join(folder, "catalog.ducklake"),
     data_path: join(folder, "lake"),
+    watermarks: false,
   });
   problems.push(...verdict.problems);
   report(verdict, metrics);
@@ -142,6 +150,8 @@ async function readByHttp(eider) {
   await sleep(100);
 }
 
+const mb = (bytes) => (bytes / 2 ** 20).toFixed(0);
+
 /** Least squares over the samples after the warm-up. */
 function slopeMbPerHour() {
   const kept = samples.slice(Math.floor(samples.length * WARM_UP_SHARE));
@@ -171,6 +181,7 @@ function report(verdict, metrics) {
       `queries                   ${queries.flight} by Flight, ${queries.http} by HTTP`,
       `resident memory           first ${resident[0]?.toFixed(0)} MB, highest ${Math.max(...resident).toFixed(0)} MB, last ${resident.at(-1)?.toFixed(0)} MB`,
       `memory slope              ${slope.toFixed(0)} MB/h after the first ${WARM_UP_SHARE * 100} % of ${minutes} minutes (${samples.length} samples)`,
+      `of it at the end          DuckDB ${mb(sumOf("eider_duckdb_memory_bytes"))} MB, JavaScript ${mb(sumOf("nodejs_heap_size_used_bytes"))} MB, its buffers ${mb(sumOf("nodejs_external_memory_bytes"))} MB`,
       `orphaned files            ${verdict.orphans}`,
     ].join("\n"),
   );

@@ -60,7 +60,7 @@ const ROWS: ReadonlyArray<readonly [RegExp, ErrorCode]> = [
   [/^(Invalid|Permission|Missing)/, "sql_invalid"],
   [/No statement to prepare/, "sql_invalid"],
   [
-    /Could not (connect|set lock)|connection refused|server closed the connection|HTTP (PUT|GET|HEAD|POST)/i,
+    /Could not (connect|set lock)|connection refused|server closed the connection|HTTP (PUT|GET|HEAD|POST)|^HTTP Error/i,
     "lake_unavailable",
   ],
 ];
