@@ -178,6 +178,14 @@ const ROWS = [
       ],
     },
     {
+      title: "Results that wait for their readers",
+      unit: "bytes",
+      q: [
+        [`sum by (place) (eider_spool_bytes{${I}})`, "{{place}}"],
+        [`sum by (place) (eider_spool_limit_bytes{${I}})`, "limit: {{place}}"],
+      ],
+    },
+    {
       title: "Waits for a connection",
       q: [
         [rate("eider_pool_waits_total", I, "instance"), "{{instance}}: waits/s"],

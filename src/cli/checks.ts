@@ -134,7 +134,12 @@ function checkPort(host: string, port: number, name: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", (error) => {
-      reject(new EiderError("config_invalid", `${name} ${port} on ${host} cannot be taken: ${error.message}`));
+      reject(
+        new EiderError(
+          "config_invalid",
+          `${name} ${port} on ${host} cannot be taken: ${error.message}; is Eider running already?`,
+        ),
+      );
     });
     server.listen({ host, port, exclusive: true }, () => {
       server.close(() => resolve(port === 0 ? "a free one is taken at start" : `${host}:${port} is free`));

@@ -52,6 +52,7 @@ export async function ingest(patterns: readonly string[], flags: IngestFlags, sh
     const repeats = done.retries === 0 ? "" : `, ${done.retries} retries`;
     const files = `${tasks.length} ${tasks.length === 1 ? "file" : "files"}`;
     shell.stderr(`${flags.table}: ${rateText(done.rows, elapsedMs())} of ${files}${repeats}\n`);
+    shell.stderr(`They are durable, and in the lake after the next flush (eider flush ${flags.table}).\n`);
     return EXIT.ok;
   });
 }

@@ -74,7 +74,8 @@ function announce(loaded: LoadedConfig, shell: Shell, log: Logger): void {
   for (const warning of loaded.warnings) log.warn(warning);
   const problem = threadPoolProblem(shell.env, loaded.config);
   if (problem !== undefined) log.warn(problem);
-  log.info({ settings: describeConfig(loaded) }, "starting");
+  log.debug({ settings: describeConfig(loaded) }, "all settings");
+  log.info({ settings: describeConfig(loaded, "changed") }, "starting");
 }
 
 interface StopSignal {

@@ -2,10 +2,16 @@ import { maskSetting } from "../base/secrets.ts";
 import type { LoadedConfig } from "./load.ts";
 import { environmentName, flagName, GROUPS, SETTING_KEYS, SETTINGS, settingName } from "./settings.ts";
 
-/** Effective values for the start-up log: secrets masked, and where each one that is not a default came from. */
-export function describeConfig({ config, sources }: LoadedConfig): Record<string, string> {
+/**
+ * Effective values for the start-up log: secrets masked, and where each one that is not a default came from. `changed`:
+ * of those alone.
+ */
+export function describeConfig(
+  { config, sources }: LoadedConfig,
+  which: "all" | "changed" = "all",
+): Record<string, string> {
   return Object.fromEntries(
-    SETTING_KEYS.map((key) => {
+    SETTING_KEYS.filter((key) => which === "all" || sources[key] !== "default").map((key) => {
       const value = maskSetting(String(config[key]), SETTINGS[key].secret);
       return [settingName(key), sources[key] === "default" ? value : `${value} (${sources[key]})`];
     }),

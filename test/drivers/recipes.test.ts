@@ -76,7 +76,7 @@ describe.each(PAGES)("%s", (path) => {
 
 test("the README's first rows", async () => {
   const [, code = ""] =
-    /## First rows.*?```python\n(.*?)```/s.exec(readFileSync(join(REPO, "README.md"), "utf8")) ?? [];
+    /## First rows from Python.*?```python\n(.*?)```/s.exec(readFileSync(join(REPO, "README.md"), "utf8")) ?? [];
   await using eider = await startEider();
   await using dir = tempDir("first-rows");
   const promised = /print\(cursor.fetchall\(\)\) *# (.*)\n/.exec(code)?.[1];
