@@ -305,8 +305,8 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
   housekeepingThreads: {
     group: "Housekeeping",
     kind: whole(1, 64),
-    default: 1,
-    help: "housekeeping tasks at the same time",
+    default: 2,
+    help: "housekeeping tasks at the same time, each on another table",
   },
   mergeFiles: {
     group: "Housekeeping",

@@ -95,6 +95,11 @@ export class Database implements AsyncDisposable {
     this.#files.delete(real);
   }
 
+  /** Connections that are open. */
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
   /** Gives up a dead instance without closing it: its files may be attached elsewhere, its connections only fail. */
   abandon(): void {
     for (const connection of this.#connections) abandoned.add(connection.abandon());

@@ -42,10 +42,12 @@ export class Housekeeper implements AsyncDisposable {
   readonly #deletingFlushes = new Map<string, number>();
   /** The files of a table, by chore and table, on which the chore last found nothing to do. */
   readonly #vain = new RecentMap<string, string>(4096);
+  /** What waits or runs since an earlier look. */
+  readonly #busy = new Map<string, Promise<unknown>>();
   #longestFlushMs = 0;
   #lakeChoresAtMs = 0;
   #cancelTimer: () => void = () => {};
-  #round: Promise<void> = Promise.resolve();
+  #looking: Promise<void> = Promise.resolve();
   #isStopped = false;
 
   constructor(options: HousekeeperOptions) {
@@ -58,7 +60,8 @@ export class Housekeeper implements AsyncDisposable {
     const { clock, intervalMs } = this.#options;
     // Nodes that look at the same time would do the same, and all but one in vain.
     this.#cancelTimer = clock.after(intervalMs * (0.75 + Math.random() / 2), () => {
-      this.#round = this.round().finally(() => {
+      // The next look does not wait for the work: one slow task must not hold up all tables.
+      this.#looking = this.#look().finally(() => {
         if (!this.#isStopped) this.start();
       });
     });
@@ -74,6 +77,11 @@ export class Housekeeper implements AsyncDisposable {
 
   /** One look at everything; resolves when what was due is done. Never rejects. */
   async round(): Promise<void> {
+    await this.#look();
+    await Promise.all(this.#busy.values());
+  }
+
+  async #look(): Promise<void> {
     const { lake, policy, isFlushing, clock, lakeIntervalMs, log } = this.#options;
     let info: LakeInfo;
     try {
@@ -84,20 +92,29 @@ export class Housekeeper implements AsyncDisposable {
     }
     // Asked for before the end, answered after it: nobody would wait for this work.
     if (this.#isStopped) return;
-    const work: Array<Promise<unknown>> = [];
     const isLakeRound = clock.nowMs() - this.#lakeChoresAtMs >= lakeIntervalMs;
     for (const table of info.tables) {
       if (!table.isCompacted || isFlushing(table.target)) continue;
       const state = { ...table, deletingFlushes: this.#deletingFlushes.get(targetKey(table.target)) ?? 0 };
-      work.push(this.#keepTable(state));
+      const key = targetKey(table.target);
+      this.#once(key, () => this.#keepTable(state));
       if (isLakeRound && table.wasInlined)
-        work.push(this.#add({ kind: "flush_inlined", target: table.target }, table.target, 1));
+        this.#once(`inlined ${key}`, () => this.#add({ kind: "flush_inlined", target: table.target }, table.target, 1));
     }
     if (isLakeRound) {
       this.#lakeChoresAtMs = clock.nowMs();
-      for (const chore of lakeChores(policy, this.#longestFlushMs / 1000)) work.push(this.#add(chore, undefined, 0));
+      for (const chore of lakeChores(policy, this.#longestFlushMs / 1000)) {
+        this.#once(chore.kind, () => this.#add(chore, undefined, 0));
+      }
     }
-    await Promise.all(work);
+  }
+
+  #once(key: string, work: () => Promise<unknown>): void {
+    if (this.#busy.has(key)) return;
+    this.#busy.set(
+      key,
+      work().finally(() => this.#busy.delete(key)),
+    );
   }
 
   /**
@@ -148,7 +165,8 @@ export class Housekeeper implements AsyncDisposable {
     this.#isStopped = true;
     this.#cancelTimer();
     await this.tasks[Symbol.asyncDispose]();
-    await this.#round;
+    await this.#looking;
+    await Promise.all(this.#busy.values());
   }
 }
 

@@ -419,7 +419,7 @@ export class Lake implements AsyncDisposable {
   maintain(work: Maintenance, control: MaintenanceControl): Promise<number> {
     const services = this.#commits;
     assert(services, "the lake is open");
-    return this.commitInTurn(() => maintain(services, work, control));
+    return maintain(services, work, control, (commit) => this.commitInTurn(commit));
   }
 
   /** Files put back after COMMITs whose answer was lost, since the lake was opened. */

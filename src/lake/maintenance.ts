@@ -1,10 +1,12 @@
 import duckdb from "@duckdb/node-bindings";
 import { type Target, targetName } from "../base/target.ts";
 import type { Connection } from "../duck/database.ts";
+import { isFatal } from "../duck/errors.ts";
 import { interruptOn } from "../duck/interrupt.ts";
 import { LAKE, quoteLiteral } from "../duck/sql.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import type { CommitServices } from "./commit.ts";
+import type { GuardEntry } from "./guard.ts";
 import { startOpenLimit } from "./open-limit.ts";
 import { type CommitVerdict, commitVerdict } from "./verdict.ts";
 
@@ -31,19 +33,29 @@ const LEAST_AGE_SECONDS: Readonly<Record<"expire" | "clean" | "orphans", number>
   orphans: 86_400,
 };
 
+/** Runs what commits, and that alone, after all other commits where the catalog cannot take two at once. */
+type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
 /** Resolves to how many files, rows or snapshots it was about; 0 when there was nothing to do. */
 export async function maintain(
   services: CommitServices,
   work: Maintenance,
   { signal, onProgress }: MaintenanceControl,
+  inTurn: InTurn,
 ): Promise<number> {
   using connection = await services.connect();
-  await connection.run("SET enable_progress_bar = true; SET enable_progress_bar_print = false");
-  onProgress(() => progressOf(connection));
-  throwIfCancelled(signal);
-  return "target" in work
-    ? await compact(services, connection, work, signal)
-    : await stoppable(signal, connection, () => connection.rows(ageSql(work)).then(count));
+  try {
+    await connection.run("SET enable_progress_bar = true; SET enable_progress_bar_print = false");
+    onProgress(() => progressOf(connection));
+    throwIfCancelled(signal);
+    return "target" in work
+      ? await compact(services, connection, work, signal, inTurn)
+      : await inTurn(() => stoppable(signal, connection, () => connection.rows(ageSql(work)).then(count)));
+  } catch (error) {
+    // Before the connection is closed: on a dead instance that would end the process.
+    if (isFatal(error)) await services.reopen();
+    throw error;
+  }
 }
 
 async function stoppable<T>(signal: AbortSignal, connection: Connection, run: () => Promise<T>): Promise<T> {
@@ -58,17 +70,19 @@ function throwIfCancelled(signal: AbortSignal): void {
 
 /** In a transaction, and guarded: DuckLake deletes what it wrote also when the answer to this COMMIT is lost. */
 async function compact(
-  { tables, guards, settlement, writerId, log }: CommitServices,
+  services: CommitServices,
   connection: Connection,
   work: Extract<Maintenance, { target: Target }>,
   signal: AbortSignal,
+  inTurn: InTurn,
 ): Promise<number> {
+  const { tables, guards, settlement, writerId } = services;
   const detail = await tables.detail(work.target);
   if (!detail) return 0;
   const before = await guards.list([detail.folder]);
   const throwIfTooOld = startOpenLimit();
   await connection.run("BEGIN");
-  let entry: Awaited<ReturnType<typeof guards.protect>> | undefined;
+  let entry: GuardEntry | undefined;
   let done = 0;
   try {
     done = await stoppable(signal, connection, () => connection.rows(compactSql(work)).then(count));
@@ -80,32 +94,42 @@ async function compact(
       throwIfTooOld();
     }
   } catch (error) {
-    await connection.rollback();
+    if (!isFatal(error)) await connection.rollback();
     await settlement.discard(entry);
     throw error;
   }
-  if (done === 0) {
-    await connection.rollback();
-    return 0;
-  }
+  if (done === 0) await connection.rollback();
+  else await inTurn(() => commit(services, connection, work.target, entry));
+  return done;
+}
+
+async function commit(
+  services: CommitServices,
+  connection: Connection,
+  target: Target,
+  entry: GuardEntry | undefined,
+): Promise<void> {
+  const { settlement, log } = services;
   let failure: unknown;
   let verdict: CommitVerdict = "durable";
   try {
     await connection.run("COMMIT");
   } catch (error) {
-    await connection.rollback();
     verdict = commitVerdict(error);
     if (verdict !== "durable") failure = error;
+    if (isFatal(error)) await services.reopen();
+    else await connection.rollback();
   }
   try {
-    if (verdict === "in_doubt") await settlement.keepCompaction(connection, entry);
-    else await settlement.harden(connection, entry, verdict === "durable");
+    using own = connection.isClosed ? await services.connect() : undefined;
+    const settling = own ?? connection;
+    if (verdict === "in_doubt") await settlement.keepCompaction(settling, entry);
+    else await settlement.harden(settling, entry, verdict === "durable");
   } catch (error) {
     settlement.keep(entry);
-    log.warn({ table: targetName(work.target), error: messageOf(error) }, "compacted files could not be checked yet");
+    log.warn({ table: targetName(target), error: messageOf(error) }, "compacted files could not be checked yet");
   }
   if (failure !== undefined) throw failure;
-  return done;
 }
 
 function compactSql(work: Extract<Maintenance, { target: Target }>): string {
