@@ -1,4 +1,5 @@
 import type { Counter } from "prom-client";
+import type { PoolCounts } from "../base/pool-counts.ts";
 import type { BufferView } from "../buffer/types.ts";
 import { collectWith, type Metrics } from "./metrics.ts";
 
@@ -68,15 +69,6 @@ export interface QueryGauges {
 export function collectQueries(metrics: Metrics, counts: QueryGauges): void {
   collectWith(metrics.queriesRunning, () => metrics.queriesRunning.set(counts.running()));
   collectWith(metrics.queriesWaiting, () => metrics.queriesWaiting.set(counts.waiting()));
-}
-
-export interface PoolCounts {
-  readonly busy: number;
-  readonly idle: number;
-  readonly waiting: number;
-  readonly opened: number;
-  readonly waits: number;
-  readonly waitedMs: number;
 }
 
 export function collectPool(metrics: Metrics, counts: () => PoolCounts): void {

@@ -1,9 +1,10 @@
+import type { PoolCounts } from "../base/pool-counts.ts";
 import { targetName } from "../base/target.ts";
 import type { BufferView } from "../buffer/types.ts";
 import type { SettingView } from "../config/describe.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import type { FlushRecord } from "../flush/observer.ts";
-import type { DuckdbUse, PoolCounts } from "./collect.ts";
+import type { DuckdbUse } from "./collect.ts";
 import type { Problem, Problems } from "./problems.ts";
 import type { EndedQuery, RunningQueries, RunningQuery } from "./running-queries.ts";
 import type { Throughput, ThroughputSample } from "./throughput.ts";

@@ -1,3 +1,4 @@
+import type { PoolCounts } from "../base/pool-counts.ts";
 import type { Connection } from "../duck/database.ts";
 import { keepInterrupting } from "../duck/interrupt.ts";
 import { EiderError } from "../errors.ts";
@@ -12,16 +13,6 @@ export interface ConnectionPoolOptions {
   readonly lifetimeMs: number;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
-}
-
-export interface PoolCounts {
-  readonly busy: number;
-  readonly idle: number;
-  readonly waiting: number;
-  readonly opened: number;
-  /** Queries that had to wait for a connection, and for how long. */
-  readonly waits: number;
-  readonly waitedMs: number;
 }
 
 interface Pooled {

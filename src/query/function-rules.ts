@@ -5,6 +5,17 @@ import type { Connection } from "../duck/database.ts";
  * Who may call which of DuckDB's functions when authentication is on. What is on no list nobody may: the functions that
  * read files (read_*, glob, parquet_*, sniff_csv), run other SQL (query, query_table), or change what belongs to all.
  */
+/** DuckLake's maintenance: called by themselves as `ducklake_…`, or as functions of the lake. */
+const MAINTENANCE = [
+  "cleanup_old_files",
+  "expire_snapshots",
+  "flush_inlined_data",
+  "merge_adjacent_files",
+  "rewrite_data_files",
+  "set_option",
+];
+const ofDuckLake = (name: string) => `ducklake_${name}`;
+
 export const TABLE_FUNCTIONS: ReadonlyMap<string, Role> = new Map<string, Role>([
   ...names(
     "read",
@@ -18,13 +29,29 @@ export const TABLE_FUNCTIONS: ReadonlyMap<string, Role> = new Map<string, Role>(
     "admin",
     `duckdb_databases duckdb_dependencies duckdb_extensions duckdb_memory duckdb_optimizers duckdb_secrets duckdb_settings
      duckdb_temporary_files pragma_database_size pragma_metadata_info pragma_storage_info checkpoint
-     ducklake_cleanup_old_files ducklake_current_snapshot ducklake_expire_snapshots ducklake_flush_inlined_data
-     ducklake_last_committed_snapshot ducklake_list_files ducklake_merge_adjacent_files ducklake_options
-     ducklake_rewrite_data_files ducklake_set_option ducklake_settings ducklake_snapshots ducklake_table_changes
+     ducklake_current_snapshot ducklake_last_committed_snapshot ducklake_list_files ducklake_options ducklake_settings
+     ducklake_snapshots ducklake_table_changes
      ducklake_table_deletions ducklake_table_info ducklake_table_insertions lake.current_snapshot lake.last_committed_snapshot
      lake.options lake.set_option lake.settings lake.snapshots lake.table_changes lake.table_deletions lake.table_info
      lake.table_insertions`,
   ),
+  ...names("admin", MAINTENANCE.map(ofDuckLake).join(" ")),
+]);
+
+/**
+ * Functions that change something although DuckDB calls a statement with them a SELECT, and that its READ ONLY
+ * transactions let pass (measured on 1.5.5): they delete or write files, checkpoint, or set something for the whole
+ * instance; the last ones run SQL out of a string, in which anything may be.
+ */
+export const CHANGING_FUNCTIONS: ReadonlySet<string> = new Set([
+  ...[...MAINTENANCE, "add_data_files", "commit", "delete_orphaned_files", "set_commit_message"].flatMap((name) => [
+    name,
+    ofDuckLake(name),
+  ]),
+  ...`checkpoint force_checkpoint truncate_duckdb_logs write_log enable_logging disable_logging enable_profiling
+   disable_profiling enable_peg_parser disable_peg_parser postgres_execute postgres_query postgres_configure_pool
+   pg_clear_cache mysql_execute mysql_query mysql_clear_cache sqlite_execute sqlite_query query
+   json_execute_serialized_sql from_substrait from_substrait_json`.split(/\s+/),
 ]);
 
 /** Scalar functions that tell of the server, change something, keep a thread busy, or take SQL; and DuckDB's inner ones. */

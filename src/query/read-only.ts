@@ -1,30 +1,11 @@
 import duckdb from "@duckdb/node-bindings";
 import type { Connection } from "../duck/database.ts";
 import { EiderError } from "../errors.ts";
+import { CHANGING_FUNCTIONS } from "./function-rules.ts";
 import { Statement } from "./statement.ts";
 import { splitStatements, TokenCursor, tokenize } from "./tokens.ts";
 
 const { StatementType } = duckdb;
-
-/**
- * Functions that change something although DuckDB calls a statement with them a SELECT, and that its READ ONLY
- * transactions let pass (measured on 1.5.5): they delete or write files, checkpoint, or set something for the whole
- * instance; the last ones run SQL out of a string, in which anything may be.
- */
-const CHANGING_FUNCTIONS: ReadonlySet<string> = new Set(
-  [
-    "ducklake_add_data_files ducklake_cleanup_old_files ducklake_commit ducklake_delete_orphaned_files",
-    "ducklake_expire_snapshots ducklake_flush_inlined_data ducklake_merge_adjacent_files ducklake_rewrite_data_files",
-    "ducklake_set_commit_message ducklake_set_option",
-    // The same as functions of the lake: lake.merge_adjacent_files().
-    "add_data_files cleanup_old_files commit delete_orphaned_files expire_snapshots flush_inlined_data",
-    "merge_adjacent_files rewrite_data_files set_commit_message set_option",
-    "checkpoint force_checkpoint truncate_duckdb_logs write_log",
-    "enable_logging disable_logging enable_profiling disable_profiling enable_peg_parser disable_peg_parser",
-    "postgres_execute postgres_query postgres_configure_pool pg_clear_cache mysql_execute mysql_query mysql_clear_cache",
-    "sqlite_execute sqlite_query query json_execute_serialized_sql from_substrait from_substrait_json",
-  ].flatMap((line) => line.split(" ")),
-);
 
 const READS = "SELECT, WITH, SHOW, DESCRIBE and EXPLAIN";
 

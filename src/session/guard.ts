@@ -4,8 +4,9 @@ import { LAKE, STATE_SCHEMA } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import { knownFunctions } from "../query/function-rules.ts";
 import { type NameDefaults, recognize } from "../query/own-statement.ts";
+import type { Use } from "../query/query-uses.ts";
 import { selectForm } from "../query/select-form.ts";
-import { statementUses, type Use } from "../query/statement-uses.ts";
+import { statementUses } from "../query/statement-uses.ts";
 import type { Piece } from "../query/tokens.ts";
 
 /** Statements whose uses are remembered, by their text: those of prepared statements and dashboards come again and again. */

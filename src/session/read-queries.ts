@@ -1,9 +1,10 @@
 import type { Principal } from "../access/principal.ts";
+import type { PoolCounts } from "../base/pool-counts.ts";
 import type { Connection } from "../duck/database.ts";
 import { fromDuckError } from "../duck/errors.ts";
 import { interruptOn } from "../duck/interrupt.ts";
 import { EiderError } from "../errors.ts";
-import { ConnectionPool, type PoolCounts } from "../query/connection-pool.ts";
+import { ConnectionPool } from "../query/connection-pool.ts";
 import { requireRead } from "../query/read-only.ts";
 import { RESULT_BODIES, type ResultFormat } from "../query/result-bodies.ts";
 import { splitStatements, tokenize, withoutComments } from "../query/tokens.ts";

@@ -17,6 +17,7 @@ import type {
   Session,
   SessionOptionValue,
 } from "../flight/backend.ts";
+import { type MetadataCommand, metadataSchema } from "../flight/metadata-schemas.ts";
 import { BulkIngest } from "../ingest/bulk-ingest.ts";
 import { PathPut } from "../ingest/path-put.ts";
 import { answerMetadata } from "../query/metadata.ts";
@@ -28,7 +29,7 @@ import { EngineStatement } from "./engine-statement.ts";
 import type { Guard } from "./guard.ts";
 import { GuardedStatement } from "./guarded-statement.ts";
 import { prepareOwn, ScriptStatement } from "./own-statements.ts";
-import { type Consistency, ReadBarrier } from "./read-barrier.ts";
+import { CONSISTENCIES, type Consistency, ReadBarrier } from "./read-barrier.ts";
 import { frameRows } from "./row-streams.ts";
 import type { SessionServices } from "./services.ts";
 
@@ -178,7 +179,9 @@ export class ClientSession implements Session, SessionContext {
       }),
     );
     if (!answer) throw new EiderError("not_implemented", `${command} is not supported`);
-    return frameRows(encodeSchema(answer.schema), encodeTable(answer.schema, answer.columns));
+    const schema = metadataSchema(command as MetadataCommand, request);
+    const columns = schema.fields.map(({ name }) => answer.map((row) => row[name]));
+    return frameRows(encodeSchema(schema), encodeTable(schema, columns));
   }
 
   async getOptions(): Promise<Readonly<Record<string, SessionOptionValue>>> {
@@ -194,15 +197,17 @@ export class ClientSession implements Session, SessionContext {
     options: Readonly<Record<string, SessionOptionValue | undefined>>,
   ): Promise<Readonly<Record<string, "invalid_name" | "invalid_value" | "error">>> {
     const errors: Record<string, "invalid_name" | "invalid_value" | "error"> = {};
-    for (const [name, value] of Object.entries(options)) {
+    // The catalog first: naming it alone goes to its schema to start in, and the request's order is nobody's choice.
+    const inOrder = Object.entries(options).sort(([a], [b]) => Number(b === "catalog") - Number(a === "catalog"));
+    for (const [name, value] of inOrder) {
       if (name === "catalog" || name === "schema") {
         if (value === undefined) await this.#use(LAKE, this.#startSchema);
         else if (typeof value !== "string") errors[name] = "invalid_value";
         else if (name === "catalog") await this.#use(value, value === LAKE ? this.#startSchema : "main");
         else await this.#use(undefined, value);
       } else if (name === "eider_read_consistency") {
-        const found = ["session", "strong", "eventual"].includes(String(value ?? "session"));
-        if (found) this.consistency = String(value ?? "session") as Consistency;
+        const found = CONSISTENCIES.find((consistency) => consistency === (value ?? "session"));
+        if (found) this.consistency = found;
         else errors[name] = "invalid_value";
       } else {
         errors[name] = "invalid_name";

@@ -263,7 +263,7 @@ with flight_sql.connect(uri, autocommit=True) as connection:
       const { queries } = (await (await fetch(`${eider.httpUrl}/status.json`)).json()) as Status;
       return queries.running.find(({ via }) => via === "flight")?.id;
     };
-    await expect.poll(running, { timeout: 60_000 }).toBeDefined();
+    await expect.poll(running, { timeout: 60_000 }).toMatch(/^[0-9a-f-]{36}$/);
     const { status } = await fetch(`${eider.httpUrl}/query/${await running()}`, { method: "DELETE" });
     expect(status).toBe(200);
     expect(await answer).toMatch(/cancel/i);

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from cases import wait_until
+from flight_messages import field
+from flight_session import session
 from metadata_schemas import metadata_schemas
 
 
@@ -271,3 +273,16 @@ def case_every_metadata_command_has_its_schema(server):
     connection = client(server)
     query(connection, "CREATE TABLE has_a_key (b BIGINT, a VARCHAR, PRIMARY KEY (a, b))")
     metadata_schemas(connection)
+
+
+def case_catalog_and_schema_set_at_once(server):
+    def option(name, value):
+        return field(1, field(1, name.encode()) + field(2, field(1, value.encode())))
+
+    with session(server) as connection:
+        query(connection, "CREATE SCHEMA IF NOT EXISTS set_at_once")
+        both = [option("schema", "set_at_once"), option("catalog", "lake")]
+        for options in (both, both[::-1]):
+            query(connection, "USE lake.main")
+            list(connection.do_action(flight.Action("SetSessionOptions", b"".join(options))))
+            assert query(connection, "SELECT current_schema() AS s")["s"].to_pylist() == ["set_at_once"]
