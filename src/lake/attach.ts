@@ -58,6 +58,16 @@ function attachError(error: unknown, path: string | undefined): EiderError {
       cause: error,
     });
   }
+  const [, asked, kept] =
+    /DATA_PATH parameter "(.*)" does not match existing data path in the catalog "(.*)"/.exec(text) ?? [];
+  if (kept !== undefined) {
+    return new EiderError(
+      "config_invalid",
+      `the catalog's files are in ${kept}, and data_path is ${asked}: set data_path to the former; where the files were moved, ` +
+        "change the path in the catalog (docs/backup.md, restoring to another place)",
+      { cause: error },
+    );
+  }
   if (/version mismatch|AUTOMATIC_MIGRATION|DATA_PATH|authentication failed|does not exist|no pg_hba.conf/.test(text)) {
     return new EiderError("config_invalid", `the lake cannot be attached: ${text}`, { cause: error });
   }

@@ -163,6 +163,15 @@ describe("tables", () => {
     expect((await lake.info()).newestSnapshot).toBe((before ?? 0) + 1);
   });
 
+  it("a lake whose files were moved says where its catalog looks for them", async () => {
+    await lake[Symbol.asyncDispose]();
+    const moved = `${fixture.dataPath}-moved`;
+    const opening = fixture.open({ dataPath: moved });
+    await expect(opening).rejects.toMatchObject({ code: "config_invalid" });
+    await expect(opening).rejects.toThrow(`files are in ${fixture.dataPath}/, and data_path is ${moved}/`);
+    lake = await fixture.open();
+  });
+
   it("refuses settings that name no catalog or store", async () => {
     await expect(fixture.open({ catalog: "oracle:x" })).rejects.toMatchObject({ code: "config_invalid" });
     await expect(fixture.open({ catalog: "duckdb:" })).rejects.toMatchObject({ code: "config_invalid" });
