@@ -150,7 +150,9 @@ async function readByHttp(eider) {
   await sleep(100);
 }
 
-const mb = (bytes) => (bytes / 2 ** 20).toFixed(0);
+function mb(bytes) {
+  return (bytes / 2 ** 20).toFixed(0);
+}
 
 /** Least squares over the samples after the warm-up. */
 function slopeMbPerHour() {

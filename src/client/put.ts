@@ -177,7 +177,8 @@ export class Put {
     this.#failures = 0;
     const { rows = 0, seq = 0 } = parseAck(metadata);
     this.#rows += rows;
-    this.#options.onAck?.({ index: this.#acknowledged++, token: sent.token, rows, seq });
+    const index = this.#acknowledged++;
+    this.#options.onAck?.({ index, token: sent.token, rows, seq });
   }
 }
 

@@ -65,6 +65,22 @@ test("errors carry the server's code; nobody there is said so", async () => {
   await expect(connect("http://127.0.0.1:1")).rejects.toThrow(/grpc:\/\/HOST:PORT/);
 });
 
+test("a put whose batches come slower than their acknowledgements sends and counts each", async () => {
+  await using eider = await startEider();
+  await using client = await connect(eider.flightUri);
+  await client.execute("CREATE TABLE slow (i DOUBLE)");
+  let acknowledged = 0;
+  const batches = async function* () {
+    for (let i = 0; i < 10; i++) {
+      yield* tableFromArrays({ i: [i] }).batches;
+      await expect
+        .poll(async () => (await fetch(`${eider.httpUrl}/metrics`)).text(), { timeout: 60_000 })
+        .toMatch(new RegExp(`^eider_ingest_rows_total\\{table="main.slow",route="put"\\} ${++acknowledged}$`, "m"));
+    }
+  };
+  expect(await client.put("slow", batches())).toEqual({ batches: 10, rows: 10 });
+});
+
 test("a put goes on where the connection broke, and stores no batch twice", async () => {
   await using dir = tempDir("client-put");
   const port = await freePort();
