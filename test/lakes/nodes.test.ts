@@ -25,7 +25,9 @@ test.skipIf(missing !== "")(
     await run.sql(0, "ALTER TABLE events ADD COLUMN extra BIGINT");
     await run.useExtra();
     await run.progress(COUNT * 0.3);
+    await run.put(2, ["outage"], [{ id: 0 }]);
     run.store.shut();
+    await run.put(2, ["outage"], [{ id: 1 }]);
     await expect(run.flush(2)).rejects.toThrow();
     await run.kill(2);
     run.store.open();
@@ -39,6 +41,7 @@ test.skipIf(missing !== "")(
     const verdict = await run.judge();
     expect(verdict.problems, run.logs).toEqual([]);
     expect(verdict.authors).toBe(4);
+    expect(await run.read("FROM outage ORDER BY id")).toEqual([[0], [1]]);
   },
 );
 
