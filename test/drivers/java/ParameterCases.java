@@ -157,14 +157,14 @@ final class ParameterCases {
     Timestamp moment = Timestamp.valueOf("2026-01-31 10:11:12");
     try (Connection c = eider.connect()) {
       for (String type : List.of("TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP", "TIMESTAMP_NS")) {
-        Eider.update(c, "CREATE OR REPLACE TABLE pa_moments (at " + type + ")");
+        Eider.update(c, "CREATE OR REPLACE TABLE pa_moments (seen " + type + ")");
         for (String target : List.of("pa_moments", "duckling_queue.pa_moments")) {
           try (PreparedStatement insert = c.prepareStatement("INSERT INTO " + target + " VALUES (?)")) {
             insert.setTimestamp(1, moment);
             Check.equal(insert.executeUpdate(), 1);
           }
         }
-        try (PreparedStatement find = c.prepareStatement("SELECT count(*) FROM pa_moments WHERE at = ?")) {
+        try (PreparedStatement find = c.prepareStatement("SELECT count(*) FROM pa_moments WHERE seen = ?")) {
           find.setTimestamp(1, moment);
           Check.equal(only(find), 2L);
         }
