@@ -54,6 +54,9 @@ export function encodeSchema(schema: Schema): Uint8Array {
   return Message.encode(Message.from(schema));
 }
 
+/** That of a schema without columns. */
+export const NO_COLUMNS: Uint8Array = encodeSchema(new Schema([]));
+
 /** A message as FlightInfo.schema and SchemaResult.schema want it: 0xFFFFFFFF, int32 length, flatbuffer, padded to 8. */
 export function encapsulate(message: Uint8Array): Uint8Array {
   const padded = (message.byteLength + 7) & ~7;

@@ -19,3 +19,8 @@ export interface TableShape {
   readonly columns: readonly Column[];
   readonly primaryKey: readonly string[];
 }
+
+/** Names of columns ignore case. */
+export function columnNamed(columns: readonly Column[], name: string): Column | undefined {
+  return columns.find((column) => column.name.toLowerCase() === name.toLowerCase());
+}

@@ -1,4 +1,4 @@
-import type { Column, TableShape } from "../base/table.ts";
+import { type Column, columnNamed, type TableShape } from "../base/table.ts";
 import type { Target } from "../base/target.ts";
 import { quoteIdentifier } from "../duck/sql.ts";
 
@@ -48,7 +48,7 @@ export class RowLayout {
   /** This layout for rows that were matched by name to the other one: they belong to that table and its columns. */
   withIdsOf(other: RowLayout): RowLayout {
     const columns = this.columns.map((column) => {
-      const id = other.columns.find((each) => each.name.toLowerCase() === column.name.toLowerCase())?.id;
+      const id = columnNamed(other.columns, column.name)?.id;
       return { ...column, id };
     });
     return new RowLayout({ target: this.target, id: other.id, columns, primaryKey: this.primaryKey });

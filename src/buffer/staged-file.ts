@@ -2,6 +2,7 @@ import { rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Failpoints } from "../base/failpoints.ts";
 import { syncPath } from "../base/sync-path.ts";
+import { columnNamed } from "../base/table.ts";
 import { targetName } from "../base/target.ts";
 import { isDurableAnyway, isFatal } from "../duck/errors.ts";
 import { quoteIdentifier } from "../duck/sql.ts";
@@ -101,7 +102,7 @@ export class StagedFile {
     BatchPlan.matchColumns(this.layout.columns, layout);
     this.#writer?.flush();
     for (const column of layout.columns.filter((each) => !each.nullable)) {
-      const own = this.layout.columns.find((each) => each.name.toLowerCase() === column.name.toLowerCase());
+      const own = columnNamed(this.layout.columns, column.name);
       if (own && (!own.nullable || (await this.#mustFile().countNulls(own.name)) === 0)) continue;
       throw new EiderError(
         "constraint_violated",

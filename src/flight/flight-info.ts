@@ -1,9 +1,5 @@
-import { Schema } from "apache-arrow";
-import { encapsulate, encodeSchema } from "../arrow/schema.ts";
+import { encapsulate, NO_COLUMNS } from "../arrow/schema.ts";
 import type { FlightDescriptor, FlightEndpoint, FlightInfo, Timestamp } from "../wire/messages.ts";
-
-/** The schema of a statement without rows, a bare message. */
-export const NO_COLUMNS: Uint8Array = encodeSchema(new Schema([]));
 
 const NOTHING = new Uint8Array(0);
 const UNKNOWN = -1;

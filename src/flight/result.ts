@@ -1,6 +1,6 @@
+import { NO_COLUMNS } from "../arrow/schema.ts";
 import { EiderError } from "../errors.ts";
 import type { ExecuteOptions, Frame, Parameters, Prepared, RowStream, StatementResult } from "./backend.ts";
-import { NO_COLUMNS } from "./flight-info.ts";
 
 /** The backend's statement, used by the handle that the client closes and by the results still to be read from it. */
 export class SharedStatement {

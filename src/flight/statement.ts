@@ -1,8 +1,8 @@
-import { decodeSchema } from "../arrow/schema.ts";
+import { decodeSchema, NO_COLUMNS } from "../arrow/schema.ts";
 import { EiderError } from "../errors.ts";
 import type { FlightDescriptor, FlightEndpoint, FlightInfo, Query } from "../wire/messages.ts";
 import type { EndpointTraits, ExecuteOptions, Frame, Parameters, Prepared, Session, StatementInfo } from "./backend.ts";
-import { countInfo, NO_COLUMNS, rowsInfo } from "./flight-info.ts";
+import { countInfo, rowsInfo } from "./flight-info.ts";
 import { countOf, framesOf, OpenResult, PlannedResult, SharedStatement } from "./result.ts";
 import type { Env } from "./services.ts";
 

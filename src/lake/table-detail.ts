@@ -1,5 +1,5 @@
 import { isAbsolute } from "node:path";
-import type { Column, TableShape } from "../base/table.ts";
+import { type Column, columnNamed, type TableShape } from "../base/table.ts";
 import type { Target } from "../base/target.ts";
 import type { Connection } from "../duck/database.ts";
 import { lakeTable, qualifiedName } from "../duck/sql.ts";
@@ -138,7 +138,7 @@ export function refuseRowid(target: Target, columns: readonly Column[]): void {
 function canonicalKey(target: Target, columns: readonly Column[], key: readonly string[]): string[] {
   if (key.length > 0) refuseRowid(target, columns);
   return key.map((name) => {
-    const column = columns.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
+    const column = columnNamed(columns, name);
     if (column) return column.name;
     throw new EiderError(
       "primary_key_missing",

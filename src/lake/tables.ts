@@ -1,5 +1,5 @@
 import { refuseUnstorable } from "../arrow/types.ts";
-import type { TableShape } from "../base/table.ts";
+import { columnNamed, type TableShape } from "../base/table.ts";
 import { type Target, targetKey, targetName } from "../base/target.ts";
 import type { Connection } from "../duck/database.ts";
 import { LAKE, lakeTable, quoteIdentifier, quoteLiteral } from "../duck/sql.ts";
@@ -250,7 +250,7 @@ export class Tables {
 /** The key's columns by the names that the table has. */
 function keyColumns(shape: TableShape, columns: readonly string[]): string[] {
   const names = columns.map((name) => {
-    const column = shape.columns.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
+    const column = columnNamed(shape.columns, name);
     if (column) return column.name;
     const known = shape.columns.map((candidate) => candidate.name).join(", ");
     throw new EiderError(

@@ -1,10 +1,6 @@
 import type { Role } from "../access/principal.ts";
 import type { Connection } from "../duck/database.ts";
 
-/**
- * Who may call which of DuckDB's functions when authentication is on. What is on no list nobody may: the functions that
- * read files (read_*, glob, parquet_*, sniff_csv), run other SQL (query, query_table), or change what belongs to all.
- */
 /** DuckLake's maintenance: called by themselves as `ducklake_…`, or as functions of the lake. */
 const MAINTENANCE = [
   "cleanup_old_files",
@@ -16,6 +12,10 @@ const MAINTENANCE = [
 ];
 const ofDuckLake = (name: string) => `ducklake_${name}`;
 
+/**
+ * Who may call which of DuckDB's functions when authentication is on. What is on no list nobody may: the functions that
+ * read files (read_*, glob, parquet_*, sniff_csv), run other SQL (query, query_table), or change what belongs to all.
+ */
 export const TABLE_FUNCTIONS: ReadonlyMap<string, Role> = new Map<string, Role>([
   ...names(
     "read",

@@ -1,6 +1,5 @@
 import duckdb from "@duckdb/node-bindings";
-import { Schema } from "apache-arrow";
-import { encodeSchema } from "../arrow/schema.ts";
+import { encodeSchema, NO_COLUMNS } from "../arrow/schema.ts";
 import { EiderError } from "../errors.ts";
 import type {
   ExecuteOptions,
@@ -39,7 +38,6 @@ const KEEPS_TABLES: ReadonlySet<number> = new Set([
   StatementType.PREPARE,
 ]);
 const DEFINES: ReadonlySet<number> = new Set([StatementType.CREATE, StatementType.ALTER, StatementType.DROP]);
-const NO_PARAMETERS = encodeSchema(new Schema([]));
 
 const SETS: ReadonlySet<number> = new Set([StatementType.SET, StatementType.VARIABLE_SET]);
 
@@ -66,7 +64,7 @@ export class EngineStatement implements Prepared {
     this.#statements.set(slot, statement);
     this.info = {
       schema: columns && resultSchema(columns, context.resultTypes),
-      parameterSchema: statement.parameterCount === 0 ? NO_PARAMETERS : encodeSchema(statement.parameterSchema),
+      parameterSchema: statement.parameterCount === 0 ? NO_COLUMNS : encodeSchema(statement.parameterSchema),
       isUpdate: statement.isUpdate,
     };
   }

@@ -1,6 +1,6 @@
-import { Schema } from "apache-arrow";
-import { encodeSchema } from "../arrow/schema.ts";
-import type { Column, TableShape } from "../base/table.ts";
+import type { Schema } from "apache-arrow";
+import { encodeSchema, NO_COLUMNS } from "../arrow/schema.ts";
+import { type Column, columnNamed, type TableShape } from "../base/table.ts";
 import type { Target } from "../base/target.ts";
 import type { StageStream } from "../buffer/types.ts";
 import type { Connection } from "../duck/database.ts";
@@ -21,8 +21,6 @@ import { typedText } from "../query/typed-text.ts";
 import { type ValuesList, valuesList } from "../query/values-list.ts";
 import type { SessionContext } from "./context.ts";
 import { type Batches, batchesWithoutQuery } from "./rows-without-query.ts";
-
-const NO_PARAMETERS = encodeSchema(new Schema([]));
 
 /** `shape`: of the table that was written to; undefined when nothing was to be written. */
 interface Written {
@@ -63,7 +61,7 @@ export class QueueInsertStatement implements Prepared {
     this.#source = source;
     this.#values = values;
     this.#prepared = prepared;
-    this.info = { schema: undefined, parameterSchema: prepared?.parameterSchema ?? NO_PARAMETERS, isUpdate: true };
+    this.info = { schema: undefined, parameterSchema: prepared?.parameterSchema ?? NO_COLUMNS, isUpdate: true };
   }
 
   static async prepare(
@@ -103,12 +101,12 @@ export class QueueInsertStatement implements Prepared {
 
   async execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
     const { services, sql } = this.#context;
+    const startedMs = performance.now();
     const transaction = sql.transactionFor(options.transaction);
     const target: Target = { schema: services.names.targetSchema, table: this.#statement.table };
     const shape = await describeFor(services, sql, transaction, target);
     const batches =
       shape && !transaction ? batchesWithoutQuery(shape, this.#statement.columns, this.#values, parameters) : undefined;
-    const startedMs = performance.now();
     try {
       const { shape: written, count } =
         shape && batches
@@ -272,7 +270,7 @@ async function parametersOfInsert(
 }
 
 function columnOf(shape: TableShape, name: string): Column {
-  const column = shape.columns.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
+  const column = columnNamed(shape.columns, name);
   if (column) return column;
   throw new EiderError(
     "sql_invalid",

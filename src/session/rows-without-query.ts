@@ -1,8 +1,7 @@
 import { Schema } from "apache-arrow";
 import { decodeSchema, encodeSchema } from "../arrow/schema.ts";
 import { columnsOf, isAssignable } from "../arrow/types.ts";
-import { RecentMap } from "../base/recent-map.ts";
-import type { Column, TableShape } from "../base/table.ts";
+import { type Column, columnNamed, type TableShape } from "../base/table.ts";
 import type { ArrowMessage } from "../buffer/types.ts";
 import type { Parameters } from "../flight/backend.ts";
 import { literalBatch } from "../query/literal-batch.ts";
@@ -36,13 +35,24 @@ export function batchesWithoutQuery(
 /** Undefined when one is unknown or named twice, or when DuckDB would compute a default for one that is not named. */
 function columnsFor(shape: TableShape, named: readonly string[] | undefined): readonly Column[] | undefined {
   if (!named) return shape.columns;
-  const found = named.map((name) => shape.columns.find((column) => column.name.toLowerCase() === name.toLowerCase()));
+  const found = named.map((name) => columnNamed(shape.columns, name));
   if (!found.every((column) => column !== undefined) || new Set(found).size < found.length) return undefined;
   const hasDefaults = shape.columns.some((column) => column.default !== undefined && !found.includes(column));
   return hasDefaults ? undefined : found;
 }
 
-const schemas = new RecentMap<string, Uint8Array>(256);
+const schemas = new WeakMap<Schema, { readonly names: string; readonly bytes: Uint8Array }>();
+
+/** The schema with the columns' names, as bytes: the same object for a schema that is bound over and over. */
+function renamed(schema: Schema, columns: readonly Column[]): Uint8Array {
+  const names = JSON.stringify(columns.map(({ name }) => name));
+  const known = schemas.get(schema);
+  if (known?.names === names) return known.bytes;
+  const fields = schema.fields.map((field, i) => field.clone({ name: columns[i]?.name ?? field.name }));
+  const bytes = encodeSchema(new Schema(fields, schema.metadata, schema.dictionaries));
+  schemas.set(schema, { names, bytes });
+  return bytes;
+}
 
 /** Parameters are copied: they stay bound for the next execution. */
 function boundBatches(columns: readonly Column[], count: number, parameters: Parameters): Batches | undefined {
@@ -51,19 +61,8 @@ function boundBatches(columns: readonly Column[], count: number, parameters: Par
   const types = typesOf(bound);
   const fits = types?.every((type, i) => isAssignable(type, columns[i]?.type ?? "") !== "no");
   if (!fits) return undefined;
-  const key = JSON.stringify([columns.map(({ name }) => name), Buffer.from(parameters.schema).toString("base64")]);
-  const schema =
-    schemas.get(key) ??
-    encodeSchema(
-      new Schema(
-        bound.fields.map((field, i) => field.clone({ name: columns[i]?.name ?? field.name })),
-        bound.metadata,
-        bound.dictionaries,
-      ),
-    );
-  schemas.set(key, schema);
   return {
-    schema,
+    schema: renamed(bound, columns),
     batches: parameters.batches.map(({ header, body }) => ({
       header: new Uint8Array(header),
       body: new Uint8Array(body),

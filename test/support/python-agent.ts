@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import { pythonPath } from "./python.ts";
 import { REPO } from "./repo.ts";
@@ -18,7 +19,7 @@ export class PythonAgent implements AsyncDisposable {
   constructor(script: string) {
     const child = spawn(pythonPath(), [script], {
       cwd: REPO,
-      env: { ...process.env, PYTHONUNBUFFERED: "1" },
+      env: { ...process.env, PYTHONUNBUFFERED: "1", PYTHONPATH: join(REPO, "test", "support") },
       stdio: ["pipe", "pipe", "pipe"],
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => {

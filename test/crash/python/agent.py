@@ -6,9 +6,7 @@
     "watermarks": false: housekeeping has written files, which move none
 """
 
-import json
-import sys
-
+from jobs import serve
 from judge import check_table
 from lake_checks import check_files, check_leftovers, check_watermarks, open_lake
 from operations import ROUTES
@@ -40,17 +38,6 @@ class Agent:
         return {"problems": problems, "rows": rows, "orphans": orphans, "acknowledged": acknowledged, "doubtful": doubtful}
 
 
-def main():
-    agent = Agent()
-    jobs = {"begin": agent.begin, "write": agent.write, "judge": agent.judge}
-    for line in sys.stdin:
-        job = json.loads(line)
-        try:
-            answer = {"result": jobs[job["do"]](job)}
-        except Exception as error:  # noqa: BLE001 - the test shows it
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    agent = Agent()
+    serve({"begin": agent.begin, "write": agent.write, "judge": agent.judge})

@@ -12,12 +12,13 @@
 """
 
 import json
-import sys
 
 import duckdb
 from adbc_driver_flightsql import dbapi
 import pyarrow as pa
 import pyarrow.flight as flight
+
+from jobs import methods_of, serve
 
 ROWS = 40
 KEYS = 30
@@ -164,16 +165,5 @@ class Agent:
             return {"problems": problems, "snapshots": len(snapshots), "rows": len(self.plain) + len(self.by_key)}
 
 
-def main():
-    agent = Agent()
-    for line in sys.stdin:
-        job = json.loads(line)
-        try:
-            answer = {"result": getattr(agent, job["do"])(job)}
-        except Exception as error:  # noqa: BLE001 - the test shows it
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer, default=str), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    serve(methods_of(Agent()), default=str)

@@ -11,13 +11,14 @@
 """
 
 import json
-import sys
 import threading
 import time
 
 import duckdb
 import pyarrow as pa
 import pyarrow.flight as flight
+
+from jobs import methods_of, serve
 
 EVENTS = 20
 KEYS = 15
@@ -259,16 +260,5 @@ class Agent:
             return {"problems": problems, "rows": len(self.events) + len(self.state), "authors": len(authors)}
 
 
-def main():
-    agent = Agent()
-    for line in sys.stdin:
-        job = json.loads(line)
-        try:
-            answer = {"result": getattr(agent, job["do"])(job)}
-        except Exception as error:  # noqa: BLE001 - the test shows it
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer, default=str), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    serve(methods_of(Agent()), default=str)

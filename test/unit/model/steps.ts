@@ -1,7 +1,7 @@
 import { type DataType, Int32, Int64, Table, Utf8, type Vector, vectorFromArray } from "apache-arrow";
 import fc from "fast-check";
 import { expect } from "vitest";
-import type { Failpoint, FailpointSpec } from "../../../src/base/failpoints.ts";
+import { FAILPOINTS, type FailpointSpec } from "../../../src/base/failpoints.ts";
 import { lakeTable, quoteIdentifier } from "../../../src/duck/sql.ts";
 import { EiderError } from "../../../src/errors.ts";
 import { BulkIngest } from "../../../src/ingest/bulk-ingest.ts";
@@ -103,24 +103,10 @@ async function retrying(flush: () => Promise<void>): Promise<void> {
 const name = (table: TableModel) => lakeTable(target(table.name));
 
 /** Errors once, at one point of the way of a row; what the caller of that moment is told is not acknowledged. */
-const FAILPOINTS: readonly Failpoint[] = [
-  "seal.before_checkpoint",
-  "seal.after_checkpoint",
-  "compact.before",
-  "compact.after",
-  "commit.before_begin",
-  "commit.before_guard",
-  "commit.after_guard",
-  "commit.before_commit",
-  "commit.after_commit",
-  "harden.before",
-  "harden.after",
-  "remove.before",
-  "remove.after",
-];
+const FLUSH_FAILPOINTS = FAILPOINTS.filter((name) => !/^(append|stage)\./.test(name));
 
 function failpointsOf({ flag, pick, size }: Step): FailpointSpec {
-  const failpoint = FAILPOINTS[pick % FAILPOINTS.length];
+  const failpoint = FLUSH_FAILPOINTS[pick % FLUSH_FAILPOINTS.length];
   if (!flag || failpoint === undefined) return {};
   return { [failpoint]: { action: "error", message: `IO Error: injected at ${failpoint}`, skip: size % 3, times: 1 } };
 }
