@@ -222,6 +222,12 @@ const ROWS = [
       unit: "s",
       q: [[quantile(0.99, "eider_http_request_duration_seconds", "route"), "{{route}}"]],
     },
+    {
+      title: "Limits: how much is taken",
+      unit: "percentunit",
+      q: [[`max by (limit) (eider_limit_used{${I}} / on (job, instance, limit) eider_limit_value{${I}})`, "{{limit}}"]],
+    },
+    { title: "Refused by a limit", unit: "ops", q: [[rate("eider_limit_refusals_total", I, "limit"), "{{limit}}"]] },
     { title: "Turned away", unit: "ops", q: [[rate("eider_auth_failures_total", I, "reason"), "{{reason}}"]] },
   ],
   [

@@ -50,6 +50,7 @@ export const ERRORS = {
   buffer_unavailable: { grpc: UNAVAILABLE, http: 503, retryable: true, level: "error" },
   out_of_memory: { grpc: RESOURCE_EXHAUSTED, http: 429, retryable: true, level: "warn" },
   disk_full: { grpc: RESOURCE_EXHAUSTED, http: 507, retryable: true, level: "error" },
+  too_large: { grpc: RESOURCE_EXHAUSTED, http: 413, retryable: false, level: "info" },
   limit_exceeded: { grpc: RESOURCE_EXHAUSTED, http: 429, retryable: true, level: "info" },
   lake_unavailable: { grpc: UNAVAILABLE, http: 503, retryable: true, level: "warn" },
   shutting_down: { grpc: UNAVAILABLE, http: 503, retryable: true, level: "info" },
@@ -72,6 +73,20 @@ export class EiderError extends Error {
 
   get row(): ErrorRow {
     return ERRORS[this.code];
+  }
+}
+
+/** Codes of what a limit refuses: `too_large` stays so however often it is tried. */
+type LimitCode = "limit_exceeded" | "too_large" | "buffer_full";
+
+/** A limit that is a setting has been reached. Whoever answers the call counts it by `limit`, the setting's name. */
+export class LimitError extends EiderError {
+  readonly limit: string;
+
+  /** `message`: names the setting and its value, and says what to do. */
+  constructor(code: LimitCode, limit: string, message: string) {
+    super(code, message);
+    this.limit = limit;
   }
 }
 

@@ -9,6 +9,7 @@ import { Scope } from "./base/scope.ts";
 import { BufferStore } from "./buffer/store.ts";
 import type { Config } from "./config/config.ts";
 import type { SettingView } from "./config/describe.ts";
+import { limitValues } from "./config/limits.ts";
 import { hasAuthentication, hasTls, isLoopback, jwtSettings, tlsSettings } from "./config/security.ts";
 import { DataFolder } from "./duck/data-folder.ts";
 import { Database } from "./duck/database.ts";
@@ -27,6 +28,7 @@ import {
   collectBufferCounts,
   collectBuffers,
   collectDuckdb,
+  collectLimits,
   collectPool,
   collectQueries,
   collectSpool,
@@ -320,6 +322,11 @@ async function compose(
     metrics.catalogAway.set(lake.outage ? (Date.now() - lake.outage.sinceMs) / 1000 : 0);
   });
   collectSpool(metrics, spool, config);
+  collectLimits(metrics, limitValues(config), () => ({
+    ...flight.used,
+    spool_disk_limit_bytes: spool.diskBytes,
+    buffer_disk_limit_bytes: buffers.views().reduce((sum, { diskBytes }) => sum + diskBytes, 0),
+  }));
   metrics.bufferDiskLimit.set(config.bufferDiskLimitBytes);
   metrics.buildInfo.set(
     { version: VERSION, duckdb_version: duckdb.library_version(), node_version: process.version },

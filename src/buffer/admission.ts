@@ -1,4 +1,4 @@
-import { EiderError } from "../errors.ts";
+import { type EiderError, LimitError } from "../errors.ts";
 
 /** Bytes on their way to one worker and back as acknowledgements. */
 export interface Lane {
@@ -141,8 +141,9 @@ export class Admission {
 
   #fullError(waiter: Waiter, waitedSeconds: number): EiderError {
     const own = this.#ownBytes(waiter.key);
-    return new EiderError(
+    return new LimitError(
       "buffer_full",
+      "buffer_disk_limit_bytes",
       `the buffers hold ${this.#heldBytes + this.#stagedBytes} bytes on disk, over buffer_disk_limit_bytes (${this.#settings.diskLimitBytes}), ` +
         `${own} of them for ${waiter.name}; waited ${waitedSeconds} s for room. Try again later; if it stays, see why flushes of ` +
         `${waiter.name} fail or are slow (eider_flushes()), or raise buffer_disk_limit_bytes`,

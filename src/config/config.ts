@@ -57,10 +57,20 @@ export interface Config {
   readonly shutdownTimeoutSeconds: number;
   readonly extensionDir: string;
   readonly sessionIdleSeconds: number;
+  readonly sessionOrphanSeconds: number;
+  readonly ticketSeconds: number;
+  readonly pollSeconds: number;
   readonly spoolMemoryBytes: number;
   readonly spoolDiskLimitBytes: number;
   readonly maxSessions: number;
+  readonly maxStreamsInFlight: number;
+  readonly maxTickets: number;
+  readonly maxPreparedStatements: number;
   readonly maxMessageBytes: number;
+  readonly maxStatementBytes: number;
+  readonly maxParameterBytes: number;
+  readonly maxPutBatchesInFlight: number;
+  readonly maxPutBytesInFlight: number;
   readonly logLevel: string;
   /** Serve strangers: no TLS or no authentication on an address that others reach. */
   readonly insecure: boolean;

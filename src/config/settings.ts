@@ -58,6 +58,7 @@ const PORT_MAX = 65_535;
 /** grpc-js takes message limits as signed 32-bit numbers. */
 const MESSAGE_MAX_BYTES = 2 ** 31 - 1;
 const MIB = 2 ** 20;
+const GIB = 2 ** 30;
 
 export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
   host: {
@@ -364,6 +365,24 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     default: 1800,
     help: "time without a call after which a session ends",
   },
+  sessionOrphanSeconds: {
+    group: "Limits",
+    kind: seconds(1, TIMER_MAX_SECONDS),
+    default: 60,
+    help: "the same for a session whose client has no connection any more",
+  },
+  ticketSeconds: {
+    group: "Limits",
+    kind: seconds(1, TIMER_MAX_SECONDS),
+    default: 600,
+    help: "time after which a result that nobody fetches, or a poll that nobody asks for, is dropped",
+  },
+  pollSeconds: {
+    group: "Limits",
+    kind: seconds(0.01, 3600),
+    default: 5,
+    help: "how long PollFlightInfo waits for a statement to end before it answers that it runs",
+  },
   spoolMemoryBytes: {
     group: "Limits",
     kind: bytes(0),
@@ -382,6 +401,48 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     kind: bytes(MIB, MESSAGE_MAX_BYTES),
     default: "256MiB",
     help: "largest Flight message that is taken",
+  },
+  maxStreamsInFlight: {
+    group: "Limits",
+    kind: whole(1, 1_000_000),
+    default: 1000,
+    help: "DoGet and DoPut calls at the same time",
+  },
+  maxTickets: {
+    group: "Limits",
+    kind: whole(1, 1_000_000),
+    default: 10_000,
+    help: "results that wait to be fetched, and as many polls",
+  },
+  maxPreparedStatements: {
+    group: "Limits",
+    kind: whole(1, 1_000_000),
+    default: 10_000,
+    help: "prepared statements that are not closed, of all sessions",
+  },
+  maxStatementBytes: {
+    group: "Limits",
+    kind: bytes(1024, 256 * MIB),
+    default: "16MiB",
+    help: "longest SQL text of a statement or script; taken apart it takes many times as much memory",
+  },
+  maxParameterBytes: {
+    group: "Limits",
+    kind: bytes(1024, 16 * GIB),
+    default: "256MiB",
+    help: "largest set of parameters that is bound to a statement at once, in memory",
+  },
+  maxPutBatchesInFlight: {
+    group: "Limits",
+    kind: whole(1, 10_000),
+    default: 64,
+    help: "batches of one DoPut that are being made durable while the next are read; then it is not read",
+  },
+  maxPutBytesInFlight: {
+    group: "Limits",
+    kind: bytes(1024, 16 * GIB),
+    default: "64MiB",
+    help: "bytes of those batches",
   },
   insecure: {
     group: "Security",

@@ -1,7 +1,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { handleBidiStreamingCall } from "@grpc/grpc-js";
+import { LimitError } from "../errors.ts";
 import { http2StreamOf } from "./connection.ts";
 import { type CallContext, cancelledByClient } from "./context.ts";
+import { refuseLargeMessages } from "./message-limit.ts";
 import type { Log, Observer } from "./observer.ts";
 import { type Call, Responder } from "./responder.ts";
 import { type CallStatus, statusName, statusOf } from "./status.ts";
@@ -24,6 +26,7 @@ export interface AdapterOptions {
   readonly openContext: (method: string, call: Call) => CallContext;
   readonly observer: Observer;
   readonly log: Log;
+  readonly maxMessageBytes: number;
 }
 
 const OK = 0;
@@ -40,13 +43,16 @@ async function serve(method: string, call: Call, handler: Handler, options: Adap
   const startedMs = performance.now();
   const context = options.openContext(method, call);
   const responder = new Responder(call, context);
+  refuseLargeMessages(call, options.maxMessageBytes, (error) => context.abort(error));
   let leave: (() => void) | undefined;
   let status: CallStatus | undefined;
   try {
     leave = options.gate.enter(context);
     for await (const response of handler(requestsOf(call, context), context)) await responder.write(response);
   } catch (error) {
-    status = statusOf(context.abortReason ?? error, options.log, { method, command: context.command });
+    const reason = context.abortReason ?? error;
+    if (reason instanceof LimitError) options.observer.refused(reason.limit);
+    status = statusOf(reason, options.log, { method, command: context.command });
   } finally {
     context.release();
   }

@@ -1,4 +1,4 @@
-import { EiderError } from "../errors.ts";
+import { EiderError, LimitError } from "../errors.ts";
 import type { Gate } from "./adapter.ts";
 import type { CallContext } from "./context.ts";
 import type { Limits } from "./limits.ts";
@@ -22,14 +22,21 @@ export class Admission implements Gate {
     this.#observer = observer;
   }
 
+  get streams(): number {
+    return this.#streams;
+  }
+
   enter(context: CallContext): () => void {
     if (this.#draining) throw shuttingDown();
     const { method } = context;
     const isStream = STREAMS.has(method);
-    if (isStream && this.#streams >= this.#limits.maxStreamsInFlight) {
-      throw new EiderError(
+    const { maxStreamsInFlight } = this.#limits;
+    if (isStream && this.#streams >= maxStreamsInFlight) {
+      throw new LimitError(
         "limit_exceeded",
-        `there are ${this.#streams} DoGet and DoPut calls in flight, as many as max_streams_in_flight allows: try again later`,
+        "max_streams_in_flight",
+        `there are ${this.#streams} DoGet and DoPut calls in flight, as many as max_streams_in_flight (${maxStreamsInFlight}) ` +
+          "allows: try again when one has ended, or do less at a time",
       );
     }
     if (isStream) this.#streams++;

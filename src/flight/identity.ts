@@ -48,7 +48,8 @@ export async function identify(
   if (!record && connection.expired.delete(principal.key)) {
     throw new EiderError(
       "unauthenticated",
-      "the session of this connection has expired (setting session_idle_seconds): its settings, temporary tables and transaction are gone; the next request begins a new one",
+      `the session of this connection has expired, idle for session_idle_seconds (${sessions.idleSeconds}): ` +
+        "its settings, temporary tables and transaction are gone; the next request begins a new one",
     );
   }
   return { principal, record };

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { EiderError } from "../errors.ts";
+import { EiderError, LimitError } from "../errors.ts";
 import type { SessionRecord } from "./session.ts";
 
 export interface Lease<T> {
@@ -14,7 +14,10 @@ export interface LeaseOptions<T> {
   /** What it is called in messages: `ticket`, `prepared statement`. */
   readonly kind: string;
   readonly limit: number;
+  /** The setting's name. */
   readonly limitName: string;
+  /** What its user can do when it is reached, and how long it takes by itself. */
+  readonly advice: string;
   /** Infinity: until its session ends. */
   readonly ttlSeconds: number;
   readonly now: () => number;
@@ -35,17 +38,22 @@ export class LeaseTable<T> {
 
   /** Throws `limit_exceeded`; the value is then the caller's to free. */
   add(owner: SessionRecord, value: T): Lease<T> {
-    const { kind, limit, limitName, ttlSeconds, now } = this.#options;
+    const { kind, limit, limitName, advice, ttlSeconds, now } = this.#options;
     if (this.#leases.size >= limit) {
-      throw new EiderError(
+      throw new LimitError(
         "limit_exceeded",
-        `there are ${this.#leases.size} ${kind}s, as many as ${limitName} allows: close or fetch some, or raise ${limitName}`,
+        limitName,
+        `there are ${this.#leases.size} ${kind}s, as many as ${limitName} (${limit}) allows: ${advice}`,
       );
     }
     const id = randomUUID();
     const lease = { id, owner, value, expiresAtMs: now() + ttlSeconds * 1000 };
     this.#leases.set(id, lease);
     return lease;
+  }
+
+  get size(): number {
+    return this.#leases.size;
   }
 
   /** Undefined: unknown, expired, or another principal's, which is not told apart. */

@@ -1,4 +1,4 @@
-/** Limits of the protocol layer; messages that report one name it as the setting is called (`max_sessions`). */
+/** Limits of the protocol layer, each a setting; messages that report one name it as the setting is called (`max_sessions`). */
 export interface Limits {
   /** Largest gRPC message that a client may send, in bytes. */
   readonly maxMessageBytes: number;
@@ -23,19 +23,3 @@ export interface Limits {
   /** How long PollFlightInfo waits for a statement to end before it answers that it still runs. */
   readonly pollSeconds: number;
 }
-
-export const DEFAULT_LIMITS: Limits = {
-  maxMessageBytes: 512 * 1024 * 1024,
-  sessionIdleSeconds: 1800,
-  sessionOrphanSeconds: 60,
-  maxSessions: 1000,
-  maxStreamsInFlight: 1000,
-  ticketSeconds: 600,
-  maxTickets: 10_000,
-  maxPreparedStatements: 10_000,
-  maxStatementBytes: 16 * 1024 * 1024,
-  maxParameterBytes: 256 * 1024 * 1024,
-  maxPutBatchesInFlight: 64,
-  maxPutBytesInFlight: 64 * 1024 * 1024,
-  pollSeconds: 5,
-};

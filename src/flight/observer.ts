@@ -9,12 +9,15 @@ export interface Observer {
   inFlight(method: string, count: number): void;
   /** Sessions that are open. */
   sessions(count: number): void;
+  /** A call was refused by a limit; `limit` is the setting's name. */
+  refused(limit: string): void;
 }
 
 export const SILENT_OBSERVER: Observer = {
   request: () => undefined,
   inFlight: () => undefined,
   sessions: () => undefined,
+  refused: () => undefined,
 };
 
 /** The part of a pino logger that is used here. */

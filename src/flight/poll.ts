@@ -32,6 +32,7 @@ export class Polls {
       kind: "poll",
       limit: limits.maxTickets,
       limitName: "max_tickets",
+      advice: `cancel some, or wait until those that nobody asks for are dropped, after ticket_seconds (${limits.ticketSeconds})`,
       ttlSeconds: limits.ticketSeconds,
       now,
       release: stop,

@@ -1,5 +1,5 @@
 import { decodeSchema } from "../arrow/schema.ts";
-import { EiderError } from "../errors.ts";
+import { EiderError, LimitError } from "../errors.ts";
 import { decodeFlightData, type FlightData } from "../wire/flight-data.ts";
 import type { Frame, Parameters } from "./backend.ts";
 import { readMessage } from "./message.ts";
@@ -85,7 +85,7 @@ export class PutMessages {
 
 /**
  * The parameter sets of a bind, in memory. Undefined when there are none: no schema, no column or no row means that the
- * statement runs once, without parameters. Throws `limit_exceeded` above `limitBytes`.
+ * statement runs once, without parameters. Throws `too_large` above `limitBytes`.
  */
 export async function readParameters(messages: PutMessages, limitBytes: number): Promise<Parameters | undefined> {
   const schema = await messages.schema();
@@ -96,9 +96,10 @@ export async function readParameters(messages: PutMessages, limitBytes: number):
   for await (const message of messages.batches()) {
     bytes += message.frame.header.length + message.frame.body.length;
     if (bytes > limitBytes) {
-      throw new EiderError(
-        "limit_exceeded",
-        `the parameters are larger than the ${limitBytes} bytes that max_parameter_bytes allows: send fewer rows at a time, or use bulk ingest`,
+      throw new LimitError(
+        "too_large",
+        "max_parameter_bytes",
+        `the parameters are larger than max_parameter_bytes (${limitBytes}): send fewer rows at a time, or use bulk ingest`,
       );
     }
     rows += message.rows;

@@ -10,7 +10,7 @@ import type { Backend } from "./backend.ts";
 import { Connections } from "./connection.ts";
 import { CallContext } from "./context.ts";
 import { LeaseTable } from "./lease.ts";
-import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import type { Limits } from "./limits.ts";
 import { type Log, type Observer, SILENT_OBSERVER } from "./observer.ts";
 import { Polls } from "./poll.ts";
 import type { BoundStatement } from "./prepared.ts";
@@ -27,13 +27,15 @@ export interface FlightServerOptions {
   readonly backend: Backend;
   readonly info: ServerInfo;
   readonly log: Log;
-  readonly limits?: Partial<Limits>;
+  readonly limits: Limits;
   readonly observer?: Observer;
   /** Default: authentication is off. */
   readonly authenticator?: Authenticator;
   /** Default: no TLS. */
   readonly tls?: TlsFiles | undefined;
 }
+
+export type LimitUse = Readonly<Record<string, number>>;
 
 const SERVICE = `${FLIGHT_PACKAGE}.FlightService`;
 
@@ -57,6 +59,7 @@ export class FlightServer implements AsyncDisposable {
   readonly #health: HealthImplementation;
   readonly #admission: Admission;
   readonly #sessions: SessionTable;
+  readonly #used: () => LimitUse;
   readonly #sweeper: NodeJS.Timeout;
   #closing: Promise<void> | undefined;
 
@@ -67,6 +70,7 @@ export class FlightServer implements AsyncDisposable {
       health: HealthImplementation;
       admission: Admission;
       sessions: SessionTable;
+      used: () => LimitUse;
       sweep: () => void;
     },
   ) {
@@ -75,13 +79,13 @@ export class FlightServer implements AsyncDisposable {
     this.#health = parts.health;
     this.#admission = parts.admission;
     this.#sessions = parts.sessions;
+    this.#used = parts.used;
     this.#sweeper = setInterval(parts.sweep, SWEEP_MS).unref();
   }
 
   /** Resolves when the port accepts connections; rejects with `config_invalid` when it cannot be had. */
   static async listen(options: FlightServerOptions): Promise<FlightServer> {
-    const { backend, log, info, observer = SILENT_OBSERVER, authenticator = OPEN_AUTHENTICATOR } = options;
-    const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const { backend, log, info, limits, observer = SILENT_OBSERVER, authenticator = OPEN_AUTHENTICATOR } = options;
     const now = monotonicMs;
     const tickets = new Tickets(limits, now);
     const polls = new Polls(limits, now);
@@ -89,6 +93,7 @@ export class FlightServer implements AsyncDisposable {
       kind: "prepared statement",
       limit: limits.maxPreparedStatements,
       limitName: "max_prepared_statements",
+      advice: "close some, or the sessions that hold them",
       ttlSeconds: Number.POSITIVE_INFINITY,
       now,
       release: (bound) => bound.statement.release(),
@@ -121,6 +126,7 @@ export class FlightServer implements AsyncDisposable {
       gate: admission,
       observer,
       log,
+      maxMessageBytes: limits.maxMessageBytes,
       openContext: (method: string, call: Parameters<Connections["of"]>[0] & { metadata: CallContext["metadata"] }) =>
         new CallContext({
           method,
@@ -141,7 +147,18 @@ export class FlightServer implements AsyncDisposable {
       }
     };
     const port = await bind(server, options);
-    return new FlightServer(port, { server, health, admission, sessions, sweep });
+    const used = () => ({
+      max_sessions: sessions.size,
+      max_streams_in_flight: admission.streams,
+      max_tickets: tickets.size,
+      max_prepared_statements: statements.size,
+    });
+    return new FlightServer(port, { server, health, admission, sessions, used, sweep });
+  }
+
+  /** How many there are of what is counted, by the name of the limit. */
+  get used(): LimitUse {
+    return this.#used();
   }
 
   /** Says NOT_SERVING, refuses new calls, and resolves when those in flight have ended; aborted after `graceMs`. */

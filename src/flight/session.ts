@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Principal } from "../access/principal.ts";
-import { EiderError } from "../errors.ts";
+import { EiderError, LimitError } from "../errors.ts";
 import type { Backend, ClientTraits, Session } from "./backend.ts";
 import type { Connection } from "./connection.ts";
 import type { Limits } from "./limits.ts";
@@ -107,6 +107,10 @@ export class SessionTable implements AsyncDisposable {
     this.#options = options;
   }
 
+  get idleSeconds(): number {
+    return this.#options.limits.sessionIdleSeconds;
+  }
+
   get size(): number {
     return this.#byToken.size;
   }
@@ -120,9 +124,11 @@ export class SessionTable implements AsyncDisposable {
     const { backend, limits, now } = this.#options;
     if (this.#byToken.size >= limits.maxSessions) this.expire();
     if (this.#byToken.size >= limits.maxSessions) {
-      throw new EiderError(
+      throw new LimitError(
         "limit_exceeded",
-        `there are ${this.#byToken.size} sessions, as many as max_sessions allows: close one, or raise max_sessions`,
+        "max_sessions",
+        `there are ${this.#byToken.size} sessions, as many as max_sessions (${limits.maxSessions}) allows: close one, ` +
+          `or wait until one has been idle for session_idle_seconds (${limits.sessionIdleSeconds})`,
       );
     }
     const record = new SessionRecord(backend, principal, client, now());

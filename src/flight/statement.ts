@@ -1,5 +1,5 @@
 import { decodeSchema, NO_COLUMNS } from "../arrow/schema.ts";
-import { EiderError } from "../errors.ts";
+import { EiderError, LimitError } from "../errors.ts";
 import type { FlightDescriptor, FlightEndpoint, FlightInfo, Query } from "../wire/messages.ts";
 import type { EndpointTraits, ExecuteOptions, Frame, Parameters, Prepared, Session, StatementInfo } from "./backend.ts";
 import { countInfo, rowsInfo } from "./flight-info.ts";
@@ -27,14 +27,15 @@ async function prepare(query: Query, env: Env): Promise<SharedStatement> {
   return await prepareOn(await env.context.session(), query, env);
 }
 
-/** Throws `limit_exceeded` for a text that is too long. */
+/** Throws `too_large` for a text that is too long. */
 export async function prepareOn(session: Session, query: Query, { context, services }: Env): Promise<SharedStatement> {
   const { query: sql = "" } = query;
   const { maxStatementBytes } = services.limits;
   if (sql.length > maxStatementBytes || Buffer.byteLength(sql) > maxStatementBytes) {
-    throw new EiderError(
-      "limit_exceeded",
-      `the SQL text is longer than the ${maxStatementBytes} bytes that max_statement_bytes allows: send rows by bulk ingest, or as parameters`,
+    throw new LimitError(
+      "too_large",
+      "max_statement_bytes",
+      `the SQL text is longer than max_statement_bytes (${maxStatementBytes}): send rows by bulk ingest, or as parameters`,
     );
   }
   return new SharedStatement(await session.prepare(sql, { ...transactionOf(query), signal: context.signal }));

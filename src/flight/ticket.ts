@@ -31,10 +31,15 @@ export class Tickets {
       kind: "ticket",
       limit: limits.maxTickets,
       limitName: "max_tickets",
+      advice: `fetch or cancel some, or wait until they are dropped, ticket_seconds (${limits.ticketSeconds}) after they were given`,
       ttlSeconds: limits.ticketSeconds,
       now,
       release: (result) => result.discard(),
     });
+  }
+
+  get size(): number {
+    return this.#waiting.size;
   }
 
   /** Takes over the result, also when it throws `limit_exceeded`. */

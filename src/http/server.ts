@@ -128,7 +128,7 @@ function answerErrors(app: FastifyInstance, log: Logger): void {
 
 function fromFastify(error: FastifyError): EiderError {
   if (error.statusCode === 413) {
-    return new EiderError("limit_exceeded", `the body is larger than ${BODY_LIMIT_BYTES} bytes`, { cause: error });
+    return new EiderError("too_large", `the body is larger than ${BODY_LIMIT_BYTES} bytes`, { cause: error });
   }
   if (error.statusCode !== undefined && error.statusCode < 500) {
     return new EiderError("request_invalid", error.message, { cause: error });

@@ -104,6 +104,21 @@ function follow(metric: Counter, value: () => number): void {
   });
 }
 
+/** `values` and `used`: by the limits' names. Refusals of each begin at 0, so that the first one is seen as a rise. */
+export function collectLimits(
+  metrics: Metrics,
+  values: Readonly<Record<string, number>>,
+  used: () => Readonly<Record<string, number>>,
+): void {
+  for (const [limit, value] of Object.entries(values)) {
+    metrics.limitValue.set({ limit }, value);
+    metrics.limitRefusals.inc({ limit }, 0);
+  }
+  collectWith(metrics.limitUsed, () => {
+    for (const [limit, count] of Object.entries(used())) metrics.limitUsed.set({ limit }, count);
+  });
+}
+
 /** Results that wait for their readers, and what they may take. */
 export function collectSpool(
   metrics: Metrics,

@@ -172,6 +172,10 @@ function declareTransports(r: Registry) {
     flightInFlight: gauge(r, "eider_flight_requests_running", "Flight calls that have begun and not ended.", [
       "method",
     ]),
+    /** limit: the setting's name, here and below. */
+    limitValue: gauge(r, "eider_limit_value", "The settings that are limits, in their own units.", ["limit"]),
+    limitUsed: gauge(r, "eider_limit_used", "How much is taken of those that are counted.", ["limit"]),
+    limitRefusals: counter(r, "eider_limit_refusals_total", "Flight calls that a limit refused.", ["limit"]),
     httpRequests: counter(r, "eider_http_requests_total", "HTTP requests.", ["route", "code"]),
     /** reason: no_credentials, password, token, jwt, certificate, throttled. */
     authFailures: counter(r, "eider_auth_failures_total", "Callers that were turned away.", ["reason"]),

@@ -50,6 +50,7 @@ export function flightObserver(metrics: Metrics): FlightObserver {
     },
     inFlight: (method, count) => metrics.flightInFlight.set({ method }, count),
     sessions: (count) => metrics.sessions.set(count),
+    refused: (limit) => metrics.limitRefusals.inc({ limit }),
   };
 }
 

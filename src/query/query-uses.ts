@@ -32,7 +32,7 @@ export function refused(what: string): EiderError {
 async function treeOf(sql: string, whole: string, { connection, knownFunctions }: Parser): Promise<QueryTree> {
   if (sql.length > MAX_LENGTH) {
     throw new EiderError(
-      "limit_exceeded",
+      "too_large",
       `the statement is longer than ${MAX_LENGTH} characters: use bulk ingest for data`,
     );
   }

@@ -1,4 +1,4 @@
-import { EiderError } from "../errors.ts";
+import { LimitError } from "../errors.ts";
 
 export interface SpoolLimits {
   /** Folder of the files, which have no names while they are open. */
@@ -44,8 +44,9 @@ export class SpoolSpace {
   takeDisk(bytes: number): void {
     const { diskLimitBytes } = this.#limits;
     if (this.#diskBytes + bytes > diskLimitBytes) {
-      throw new EiderError(
+      throw new LimitError(
         "limit_exceeded",
+        "spool_disk_limit_bytes",
         `results that wait to be read take ${this.#diskBytes} bytes on disk, as many as spool_disk_limit_bytes ` +
           `(${diskLimitBytes}) allows: read a result to its end, or close it, before the session's next statement`,
       );

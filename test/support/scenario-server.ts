@@ -1,3 +1,4 @@
+import { loadConfig } from "../../src/config/load.ts";
 import type { Limits } from "../../src/flight/limits.ts";
 import { FlightServer, type FlightServerOptions } from "../../src/flight/server.ts";
 import { FlightTestClient } from "./flight-client.ts";
@@ -19,6 +20,8 @@ export interface ScenarioServerOptions extends Partial<FlightServerOptions> {
   readonly SessionType?: typeof ScenarioSession;
 }
 
+const DEFAULTS = loadConfig({ flags: { values: {}, unknown: [] }, env: {}, cwd: "/" }).config;
+
 /** A Flight server on a scenario backend, its log and metrics kept to be looked at. */
 export class ScenarioServer implements AsyncDisposable {
   readonly backend: ScenarioBackend;
@@ -26,18 +29,21 @@ export class ScenarioServer implements AsyncDisposable {
   readonly lines: LogLine[];
   readonly calls: SeenCall[];
   readonly inFlight: Map<string, number>;
+  /** The limits that calls were refused by. */
+  readonly refused: string[];
   readonly #clients: FlightTestClient[] = [];
 
   private constructor(
     backend: ScenarioBackend,
     flight: FlightServer,
-    seen: { lines: LogLine[]; calls: SeenCall[]; inFlight: Map<string, number> },
+    seen: { lines: LogLine[]; calls: SeenCall[]; inFlight: Map<string, number>; refused: string[] },
   ) {
     this.backend = backend;
     this.flight = flight;
     this.lines = seen.lines;
     this.calls = seen.calls;
     this.inFlight = seen.inFlight;
+    this.refused = seen.refused;
   }
 
   static async open(limits: Partial<Limits> = {}, options: ScenarioServerOptions = {}): Promise<ScenarioServer> {
@@ -45,6 +51,7 @@ export class ScenarioServer implements AsyncDisposable {
     const lines: LogLine[] = [];
     const calls: SeenCall[] = [];
     const inFlight = new Map<string, number>();
+    const refused: string[] = [];
     const at = (level: string) => (fields: object, message: string) => void lines.push({ level, fields, message });
     const flight = await FlightServer.listen({
       host: "127.0.0.1",
@@ -58,15 +65,16 @@ export class ScenarioServer implements AsyncDisposable {
         statementTimeoutMs: 0,
       },
       log: { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") },
-      limits,
+      limits: { ...DEFAULTS, ...limits },
       observer: {
         request: (method, command, code) => void calls.push({ method, command, code }),
         inFlight: (method, count) => void inFlight.set(method, count),
         sessions: () => undefined,
+        refused: (limit) => void refused.push(limit),
       },
       ...options,
     });
-    return new ScenarioServer(backend, flight, { lines, calls, inFlight });
+    return new ScenarioServer(backend, flight, { lines, calls, inFlight, refused });
   }
 
   /** A client with a connection of its own, closed with the server. */

@@ -12,6 +12,7 @@ async function open(limit = 10) {
     kind: "ticket",
     limit,
     limitName: "max_tickets",
+    advice: "fetch some",
     ttlSeconds: 10,
     now: () => nowMs,
     release: async (value) => void released.push(value),
@@ -56,5 +57,7 @@ test("a session's leases go with it, others stay; closing twice releases once", 
 test("the limit is named", async () => {
   const { table, owner } = await open(1);
   table.add(owner("joe"), "a");
-  expect(() => table.add(owner("joe"), "b")).toThrow(/there are 1 tickets, as many as max_tickets allows/);
+  expect(() => table.add(owner("joe"), "b")).toThrow(
+    /there are 1 tickets, as many as max_tickets \(1\) allows: fetch some/,
+  );
 });

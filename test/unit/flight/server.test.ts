@@ -1,6 +1,7 @@
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { service } from "grpc-health-check";
 import { expect, test } from "vitest";
+import { loadConfig } from "../../../src/config/load.ts";
 import { http2StreamOf } from "../../../src/flight/connection.ts";
 import { FlightServer } from "../../../src/flight/server.ts";
 import { Flight } from "../../../src/wire/messages.ts";
@@ -94,7 +95,8 @@ test("a port that is taken is told by its address", async () => {
   const options = { host: "127.0.0.1", port: server.flight.port, backend: server.backend };
   const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
   const info = { name: "", version: "", arrowVersion: "", readOnly: false, statementTimeoutMs: 0 };
-  await expect(FlightServer.listen({ ...options, log, info })).rejects.toThrow(
+  const { config: limits } = loadConfig({ flags: { values: {}, unknown: [] }, env: {}, cwd: "/" });
+  await expect(FlightServer.listen({ ...options, log, info, limits })).rejects.toThrow(
     new RegExp(`cannot listen on 127.0.0.1:${server.flight.port}`),
   );
 });

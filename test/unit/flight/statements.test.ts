@@ -338,5 +338,12 @@ test("our own bug is told by its reference only", async () => {
 test("a message larger than max_message_bytes is refused before it is read", async () => {
   await using server = await ScenarioServer.open({ maxMessageBytes: 10_000 });
   const sending = server.client().query("x".repeat(20_000));
-  await expect(sending).rejects.toMatchObject({ code: RESOURCE_EXHAUSTED });
+  await expect(sending).rejects.toMatchObject({
+    code: RESOURCE_EXHAUSTED,
+    message: expect.stringMatching(
+      /^a message of 20\d+ bytes is larger than max_message_bytes \(10000\): send smaller/,
+    ),
+  });
+  await until(() => server.calls.length === 1);
+  expect([server.calls[0]?.code, server.refused]).toEqual(["RESOURCE_EXHAUSTED", ["max_message_bytes"]]);
 });

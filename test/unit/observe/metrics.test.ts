@@ -5,7 +5,19 @@ import { createMetrics, type Metrics, observeMs } from "../../../src/observe/met
 
 /** Base units and what may stand in their place at the end of a name (https://prometheus.io/docs/practices/naming). */
 const UNITS = ["seconds", "bytes"];
-const COUNTED = ["connections", "files", "rows", "segments", "running", "waiting", "sessions", "info", "up"];
+const COUNTED = [
+  "connections",
+  "files",
+  "rows",
+  "segments",
+  "running",
+  "waiting",
+  "sessions",
+  "info",
+  "up",
+  "value",
+  "used",
+];
 
 function view(table: string, overrides: Partial<BufferView> = {}): BufferView {
   return {

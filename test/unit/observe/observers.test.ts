@@ -69,10 +69,14 @@ test("Flight calls by method, command and code", async () => {
   observer.request("DoGet", "CommandStatementQuery", "OK", 250, undefined);
   observer.inFlight("DoGet", 2);
   observer.sessions(3);
-  expect(await samples(metrics, /^eider_(flight_requests|flight_request_duration_seconds_sum|sessions)/)).toEqual([
+  observer.refused("max_sessions");
+  expect(
+    await samples(metrics, /^eider_(limit_refusals|flight_requests|flight_request_duration_seconds_sum|sessions)/),
+  ).toEqual([
     "eider_sessions 3",
     'eider_flight_requests_total{method="DoGet",command="CommandStatementQuery",code="OK"} 1',
     'eider_flight_request_duration_seconds_sum{method="DoGet",command="CommandStatementQuery"} 0.25',
     'eider_flight_requests_running{method="DoGet"} 2',
+    'eider_limit_refusals_total{limit="max_sessions"} 1',
   ]);
 });
