@@ -112,6 +112,7 @@ async function compose(
       tempDirectory,
       stopSignal,
       onBack: () => flusher?.retryNow(),
+      onConflict: (committer, kind) => metrics.commitConflicts.inc({ committer, class: kind }),
       lockDown: authenticator.isOn ? { folders: [config.bufferDir] } : undefined,
       loadExtension: (connection, name) => extensions.load(connection, name),
       onOpen: (connection) =>

@@ -1,12 +1,15 @@
+import { type Backoff, backoffMs } from "../base/backoff.ts";
 import { type Target, targetKey, targetName } from "../base/target.ts";
 import type { Buffers, Compaction, SealedSegment, SealReason } from "../buffer/types.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import type { CommitResult, FlushPart, Log } from "../lake/types.ts";
-import { backoffMs } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
 import { type FlushFacts, FlushHistory, newestSeq } from "./history.ts";
 import type { FlushObserver, FlushRecord } from "./observer.ts";
 import { type Batch, type ReadyTable, TableQueue, takeBatch, takeReady } from "./table-queue.ts";
+
+/** Between attempts of a table whose flush fails. */
+const FLUSH_BACKOFF: Backoff = { firstMs: 1_000, greatestMs: 60_000 };
 
 /** What the flusher needs of the lake. */
 export interface FlushLake {
@@ -223,7 +226,6 @@ export class Flusher implements AsyncDisposable {
     } finally {
       this.#isCommitting = false;
     }
-    for (const kind of result.conflicts) observer.conflict(kind);
     if (result.wasInDoubt) observer.inDoubt();
     for (const { table, batch } of ready) {
       const outcome = result.outcomes.find((row) => targetKey(row.target) === targetKey(table.target));
@@ -319,7 +321,7 @@ export class Flusher implements AsyncDisposable {
     table.lastError = error;
     table.stage = "waiting";
     if (this.#isStopped) return;
-    const delayMs = backoffMs(table.failureCount);
+    const delayMs = backoffMs(FLUSH_BACKOFF, table.failureCount);
     table.retryAtMs = clock.nowMs() + delayMs;
     table.cancelRetry = clock.after(delayMs, () => {
       this.#wake(table);

@@ -1,7 +1,7 @@
 import type { Target } from "../base/target.ts";
 import type { SealReason } from "../buffer/types.ts";
 import type { ErrorCode } from "../errors.ts";
-import type { CommitPhase, ConflictClass } from "../lake/types.ts";
+import type { CommitPhase } from "../lake/types.ts";
 
 /** One table's share of one flush, as `eider_flushes()` and the metrics show it. */
 export interface FlushRecord {
@@ -33,8 +33,6 @@ export interface FlushObserver {
   flushed(record: FlushRecord): void;
   /** An attempt that failed, with the error's code; the rows stay and are tried again. */
   failed(target: Target, reason: SealReason, code: ErrorCode): void;
-  /** A commit that another committer's made void, and that is made again. */
-  conflict(kind: ConflictClass): void;
   inDoubt(): void;
   /** Segments found at start: `released` were in the lake already, `replayed` are flushed again. */
   recovered(outcome: "released" | "replayed", count: number): void;

@@ -66,7 +66,7 @@ export async function writeDirect(
     }
     // Within the turn it could not be made.
     if (write.target && write.primaryKey.length > 0) await lake.makeFence(write.target);
-    await lake.commitInTurn(() =>
+    await lake.commit("direct", () =>
       sql.onSlot(undefined, async (slot) => {
         try {
           await slot.connection.transaction(() => work(slot));

@@ -12,10 +12,10 @@ import { flushStatements } from "./flush-sql.ts";
 import type { GuardEntry, Guards } from "./guard.ts";
 import { startOpenLimit } from "./open-limit.ts";
 import { blame, blocksAll, PartFailure } from "./part-failure.ts";
+import type { Retries } from "./retries.ts";
 import type { Settlement } from "./settlement.ts";
 import type { TableDetail } from "./table-detail.ts";
 import type { Tables } from "./tables.ts";
-import { retryConflicts } from "./turn.ts";
 import type { CommitPhase, CommitResult, FlushFailure, FlushOutcome, FlushPart, Log } from "./types.ts";
 import { commitVerdict } from "./verdict.ts";
 import type { Watermarks } from "./watermark.ts";
@@ -31,6 +31,7 @@ export interface CommitServices {
   readonly fences: Fences;
   readonly guards: Guards;
   readonly settlement: Settlement;
+  readonly retries: Retries;
   /** See `Lake.holdDefinitions`. */
   readonly holdDefinitions: () => Promise<() => void>;
   readonly writerId: string;
@@ -94,10 +95,9 @@ export class FlushRun {
     while (remaining.length > 0) {
       try {
         const group = remaining;
-        await retryConflicts(
-          () => this.#attempt(group),
-          (kind) => this.#conflicts.push(kind),
-        );
+        await this.#services.retries.run("flush", () => this.#attempt(group), {
+          onConflict: (kind) => this.#conflicts.push(kind),
+        });
         return;
       } catch (error) {
         if (error instanceof PartFailure) {
@@ -262,7 +262,7 @@ export class FlushRun {
   async #makeFence(tableUuid: string): Promise<void> {
     const release = await this.#services.holdDefinitions();
     try {
-      await this.#services.fences.ensure(this.#connection, tableUuid);
+      await this.#services.retries.run("ensure", () => this.#services.fences.ensure(this.#connection, tableUuid));
     } finally {
       release();
     }

@@ -23,12 +23,13 @@ import { LocalFiles } from "./local-files.ts";
 import { type Maintenance, type MaintenanceControl, maintain } from "./maintenance.ts";
 import { METADATA, Metadata } from "./metadata.ts";
 import { ObjectFiles } from "./object-files.ts";
+import { type Attempts, type Committer, Retries } from "./retries.ts";
 import { Settlement } from "./settlement.ts";
 import { createState } from "./state.ts";
 import { createStoreSecret, type DataPath, parseDataPath, type StoreSettings } from "./stores.ts";
 import { Tables } from "./tables.ts";
-import { retryConflicts, Turn } from "./turn.ts";
-import type { CommitResult, FlushPart, LoadExtension, Log } from "./types.ts";
+import { Turn } from "./turn.ts";
+import type { CommitResult, ConflictClass, FlushPart, LoadExtension, Log } from "./types.ts";
 import { waitForCatalog } from "./wait-for-catalog.ts";
 import { Watermarks } from "./watermark.ts";
 
@@ -65,6 +66,8 @@ export interface LakeOptions extends StoreSettings {
   readonly stopSignal?: AbortSignal | undefined;
   /** Called when the catalog answers again after an outage. */
   readonly onBack?: () => void;
+  /** Told of each transaction that lost to another one. */
+  readonly onConflict?: (committer: Committer, kind: ConflictClass) => void;
   readonly failpoints: Failpoints;
   readonly log: Log;
   /** Overrides the catalog's own answer to "may another process commit?"; for tests of the fence. */
@@ -101,6 +104,7 @@ export class Lake implements AsyncDisposable {
    * already, waits for them for a moment only, because a session's transaction may keep them for long.
    */
   readonly #definitions = new Turn();
+  readonly #retries: Retries;
   readonly #tables: Tables;
   readonly #fences: Fences;
   readonly #watermarks: Watermarks;
@@ -119,12 +123,17 @@ export class Lake implements AsyncDisposable {
     this.targetSchema = options.targetSchema;
     this.#watermarks = new Watermarks(options.writerId);
     this.#fences = new Fences(this.capabilities.multiProcess);
+    this.#retries = new Retries({
+      rebase: () => this.#tables.invalidate(),
+      onConflict: (committer, kind) => options.onConflict?.(committer, kind),
+    });
     this.#tables = new Tables({
       metadata: this.#metadata,
       connect: () => this.#database.connect(),
       dataPath: dataPath.location,
       isShared: this.capabilities.multiProcess,
       turn: this.#turn,
+      retries: this.#retries,
       holdDefinitions: () => this.holdDefinitions(),
       log: options.log,
     });
@@ -204,11 +213,11 @@ export class Lake implements AsyncDisposable {
   async #prepare(): Promise<void> {
     const { failpoints, log, writerId } = this.#options;
     using connection = await this.#database.connect();
-    await retryConflicts(() => createState(connection, this.#watermarks.table));
-    await retryConflicts(() =>
+    await this.#retries.run("ensure", () => createState(connection, this.#watermarks.table));
+    await this.#retries.run("ensure", () =>
       connection.run(`CREATE SCHEMA IF NOT EXISTS ${qualifiedName(LAKE, this.#options.targetSchema)}`),
     );
-    await takeLease(connection, this.#watermarks, this.#options.leaseFile);
+    await takeLease(connection, this.#watermarks, this.#options.leaseFile, this.#retries);
     await this.#fences.load(connection, this.#metadata);
     const guards = await Guards.open(await this.#files(), log);
     const settlement = new Settlement({
@@ -229,6 +238,7 @@ export class Lake implements AsyncDisposable {
       fences: this.#fences,
       guards,
       settlement,
+      retries: this.#retries,
       holdDefinitions: () => this.holdDefinitions(FLUSH_DEFINITION_WAIT_MS),
       writerId,
       failpoints,
@@ -394,15 +404,22 @@ export class Lake implements AsyncDisposable {
     try {
       await this.#turn.run(async () => {
         using own = await this.#database.connect();
-        await retryConflicts(() => this.#fences.ensure(own, detail.uuid));
+        await this.#retries.run("ensure", () => this.#fences.ensure(own, detail.uuid));
       });
     } finally {
       release();
     }
   }
 
-  /** Runs `work`, which commits to the lake, after all other commits where the catalog cannot take two at once. */
-  commitInTurn<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `work`, which commits to the lake: after all other commits where the catalog cannot take two at once, and again
+   * after a conflict as `retries.ts` has it for the committer.
+   */
+  commit<T>(committer: Committer, work: () => Promise<T>, attempts?: Attempts): Promise<T> {
+    return this.#retries.run(committer, () => this.#inTurn(work), attempts);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
     return this.#catalog.row.commitsInTurn ? this.#turn.run(work) : work();
   }
 
@@ -419,7 +436,7 @@ export class Lake implements AsyncDisposable {
   maintain(work: Maintenance, control: MaintenanceControl): Promise<number> {
     const services = this.#commits;
     assert(services, "the lake is open");
-    return maintain(services, work, control, (commit) => this.commitInTurn(commit));
+    return maintain(services, work, control, (commit) => this.#inTurn(commit));
   }
 
   /** Files put back after COMMITs whose answer was lost, since the lake was opened. */

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { syncPath } from "../base/sync-path.ts";
 import type { Connection } from "../duck/database.ts";
 import { EiderError } from "../errors.ts";
-import { retryConflicts } from "./turn.ts";
+import type { Retries } from "./retries.ts";
 import type { Watermarks } from "./watermark.ts";
 
 /** Random numbers below this are safe integers in JavaScript. */
@@ -18,12 +18,17 @@ const HISTORY = 1000;
  * with them: a folder that has never had the lake's present number is an older copy of one that was served since, and its
  * rows would be taken for committed by the other's watermarks. Then it throws `config_invalid`.
  */
-export async function takeLease(connection: Connection, watermarks: Watermarks, file: string): Promise<void> {
+export async function takeLease(
+  connection: Connection,
+  watermarks: Watermarks,
+  file: string,
+  retries: Retries,
+): Promise<void> {
   const known = await readNumbers(file);
   const next = randomInt(1, LEASE_LIMIT);
   // Before the lake has it: it may take effect there although the answer is lost.
   await writeNumbers(file, [...(known ?? []), next].slice(-HISTORY));
-  await retryConflicts(() =>
+  await retries.run("ensure", () =>
     watermarks.takeLease(connection, next, (present) => {
       if (known === undefined || known.includes(present)) return;
       throw new EiderError(

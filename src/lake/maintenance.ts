@@ -18,7 +18,7 @@ export type Maintenance =
 
 export interface MaintenanceControl {
   readonly signal: AbortSignal;
-  /** Called once: returns percent of the work done, undefined while unknown. */
+  /** Called for each attempt: returns percent of the work done, undefined while unknown. */
   readonly onProgress: (read: () => number | undefined) => void;
 }
 
@@ -37,7 +37,17 @@ const LEAST_AGE_SECONDS: Readonly<Record<"expire" | "clean" | "orphans", number>
 type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** Resolves to how many files, rows or snapshots it was about; 0 when there was nothing to do. */
-export async function maintain(
+export function maintain(
+  services: CommitServices,
+  work: Maintenance,
+  control: MaintenanceControl,
+  inTurn: InTurn,
+): Promise<number> {
+  const { signal } = control;
+  return services.retries.run("housekeeping", () => maintainOnce(services, work, control, inTurn), { signal });
+}
+
+async function maintainOnce(
   services: CommitServices,
   work: Maintenance,
   { signal, onProgress }: MaintenanceControl,

@@ -8,10 +8,11 @@ import { type CreateOptions, commentSql, createTableStatements } from "./ddl.ts"
 import { sameNames } from "./flush-sql.ts";
 import { keyComment } from "./keys.ts";
 import type { Metadata } from "./metadata.ts";
+import type { Retries } from "./retries.ts";
 import { SchemaVersion } from "./schema-version.ts";
 import { stateTable } from "./state.ts";
 import { findById, mirroredKey, readDetail, refuseRowid, type TableDetail } from "./table-detail.ts";
-import { retryConflicts, type Turn } from "./turn.ts";
+import type { Turn } from "./turn.ts";
 import type { Log } from "./types.ts";
 
 export interface TablesOptions {
@@ -22,6 +23,7 @@ export interface TablesOptions {
   /** Other processes may change the lake's schema: then its version is asked for before a description is trusted. */
   readonly isShared: boolean;
   readonly turn: Turn;
+  readonly retries: Retries;
   /** See `Lake.holdDefinitions`. */
   readonly holdDefinitions: () => Promise<() => void>;
   readonly log: Log;
@@ -133,7 +135,7 @@ export class Tables {
       }
       return true;
     };
-    const isNew = await this.#define((connection) => retryConflicts(() => create(connection)));
+    const isNew = await this.#define((connection) => this.#options.retries.run("ensure", () => create(connection)));
     this.#invalidateOne(shape.target);
     if (isNew) await this.#afterCreate(shape.target, primaryKey);
     return isNew;
@@ -143,7 +145,7 @@ export class Tables {
   async #afterCreate(target: Target, primaryKey: readonly string[]): Promise<void> {
     try {
       await this.#use((connection) =>
-        retryConflicts(() =>
+        this.#options.retries.run("ensure", () =>
           // Rows of other writers stay out of the catalog too: one row deleted inline and in Parquet may be deleted twice.
           connection.run(
             `CALL ${LAKE}.set_option('data_inlining_row_limit', 0, schema => ${quoteLiteral(target.schema)}, table_name => ${quoteLiteral(target.table)})`,
@@ -166,27 +168,32 @@ export class Tables {
   async setPrimaryKey(target: Target, columns: readonly string[]): Promise<void> {
     if (columns.length === 0) throw new EiderError("request_invalid", "a primary key needs at least one column");
     await this.#define((connection) =>
-      this.#options.turn.run(async () => {
-        const detail = await readDetail(connection, this.#options.metadata, this.#options.dataPath, target, false);
-        if (!detail) throw new EiderError("table_not_found", `table ${targetName(target)} does not exist`);
-        refuseRowid(detail.shape.target, detail.shape.columns);
-        const primaryKey = keyColumns(detail.shape, columns);
-        const comment = keyComment(primaryKey, detail.comment);
-        if (comment === detail.comment) return;
-        await checkKey(connection, detail.shape.target, primaryKey);
-        await retryConflicts(() => connection.run(commentSql(detail.shape.target, comment)));
-        this.invalidate();
-        try {
-          // An INSERT that was committed since the first check did not conflict with the COMMENT.
-          await checkKey(connection, detail.shape.target, primaryKey);
-        } catch (error) {
-          await retryConflicts(() => connection.run(commentSql(detail.shape.target, detail.comment)));
-          this.invalidate();
-          throw error;
-        }
-        await this.#mirrorKey(detail.shape.target, primaryKey, false);
-      }),
+      this.#options.turn.run(() =>
+        this.#options.retries.run("ensure", () => this.#setPrimaryKey(connection, target, columns)),
+      ),
     );
+  }
+
+  async #setPrimaryKey(connection: Connection, target: Target, columns: readonly string[]): Promise<void> {
+    const detail = await readDetail(connection, this.#options.metadata, this.#options.dataPath, target, false);
+    if (!detail) throw new EiderError("table_not_found", `table ${targetName(target)} does not exist`);
+    refuseRowid(detail.shape.target, detail.shape.columns);
+    const primaryKey = keyColumns(detail.shape, columns);
+    const comment = keyComment(primaryKey, detail.comment);
+    if (comment === detail.comment) return;
+    await checkKey(connection, detail.shape.target, primaryKey);
+    await connection.run(commentSql(detail.shape.target, comment));
+    this.invalidate();
+    try {
+      // An INSERT that was committed since the first check did not conflict with the COMMENT.
+      await checkKey(connection, detail.shape.target, primaryKey);
+    } catch (error) {
+      const undo = commentSql(detail.shape.target, detail.comment);
+      await this.#options.retries.run("ensure", () => connection.run(undo));
+      this.invalidate();
+      throw error;
+    }
+    await this.#mirrorKey(detail.shape.target, primaryKey, false);
   }
 
   /** Keeps the key that the table's comment tells in the mirror too. */
@@ -211,7 +218,7 @@ export class Tables {
     if (!detail) return;
     const mirror = stateTable("primary_keys");
     await this.#use((connection) =>
-      retryConflicts(() =>
+      this.#options.retries.run("ensure", () =>
         connection.transaction(async () => {
           if (!isNew) await connection.run(`DELETE FROM ${mirror} WHERE table_uuid = $1`, [detail.uuid]);
           await connection.run(`INSERT INTO ${mirror} VALUES ($1, $2, $3)`, [
@@ -227,7 +234,7 @@ export class Tables {
   /** Throws `table_not_found` unless `ifExists`. */
   async dropTable(target: Target, options: { readonly ifExists?: boolean } = {}): Promise<void> {
     const sql = `DROP TABLE ${options.ifExists ? "IF EXISTS " : ""}${lakeTable(target)}`;
-    await this.#define((connection) => retryConflicts(() => connection.run(sql)));
+    await this.#define((connection) => this.#options.retries.run("ensure", () => connection.run(sql)));
     this.#invalidateOne(target);
   }
 

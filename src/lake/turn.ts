@@ -1,7 +1,4 @@
 import PQueue from "p-queue";
-import pRetry from "p-retry";
-import { type ConflictClass, conflictClass } from "../duck/conflicts.ts";
-import { EiderError } from "../errors.ts";
 
 /** Work that must not run beside other work of its kind; in the order of the calls. */
 export class Turn {
@@ -31,30 +28,4 @@ export class Turn {
       turn.catch(() => resolve(undefined));
     });
   }
-}
-
-const CONFLICT_RETRIES = 8;
-const CONFLICT_WAIT_MS = { minTimeout: 20, maxTimeout: 2_000 };
-
-/**
- * Runs a transaction again while other committers make it void: up to 8 times after the first, waiting 20 ms to 2 s
- * with jitter. `work` must begin from what the lake holds then, so that a conflict of any class leads to an answer.
- */
-export function retryConflicts<T>(
-  work: () => Promise<T>,
-  onConflict: (kind: ConflictClass) => void = () => {},
-): Promise<T> {
-  return pRetry(work, {
-    retries: CONFLICT_RETRIES,
-    ...CONFLICT_WAIT_MS,
-    randomize: true,
-    shouldRetry: ({ error }) => isConflict(error),
-    onFailedAttempt: ({ error }) => {
-      if (isConflict(error)) onConflict(conflictClass(error));
-    },
-  });
-}
-
-function isConflict(error: unknown): boolean {
-  return error instanceof EiderError && error.code === "write_conflict";
 }

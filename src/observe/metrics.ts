@@ -88,8 +88,9 @@ function declareFlush(r: Registry) {
     flushLastSuccess: gauge(r, "eider_flush_last_success_timestamp_seconds", "Unix time of a table's last flush.", [
       "table",
     ]),
-    /** class: now, rebase, final (see duck/conflicts.ts). */
+    /** committer: flush, ensure, define, housekeeping, direct (lake/retries.ts); class: now, rebase, final (duck/conflicts.ts). */
     commitConflicts: counter(r, "eider_commit_conflicts_total", "Lake transactions that lost to another one.", [
+      "committer",
       "class",
     ]),
     commitsInDoubt: counter(

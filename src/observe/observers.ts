@@ -36,7 +36,6 @@ export function flushObserver(metrics: Metrics, nowMs: () => number): FlushObser
       for (const [phase, durationMs] of Object.entries(phasesMs)) observeMs(metrics.flushPhase, durationMs, { phase });
     },
     failed: (target, reason) => metrics.flushes.inc({ table: metrics.table(target), reason, result: "failed" }),
-    conflict: (kind) => metrics.commitConflicts.inc({ class: kind }),
     inDoubt: () => metrics.commitsInDoubt.inc(),
     recovered: (outcome, count) => metrics.recoveredSegments.inc({ outcome }, count),
   };

@@ -72,7 +72,9 @@ export class CreateTableStatement implements Prepared {
       };
       await (slot.isInTransaction ? run() : slot.connection.transaction(run));
     };
-    await whileDefining(services.lake, transaction, () => sql.onSlot(transaction, create));
+    const run = () => sql.onSlot(transaction, create);
+    const committer = orReplace || ifNotExists ? "ensure" : "define";
+    await whileDefining(services.lake, transaction, () => (transaction ? run() : services.lake.commit(committer, run)));
     // After whileDefining, whose own work at the transaction's end comes first.
     if (transaction) transaction.atEnd(() => services.lake.mirrorKey(this.#target));
     else await services.lake.mirrorKey(this.#target);

@@ -1,5 +1,6 @@
 import duckdb from "@duckdb/node-bindings";
 import { encodeSchema, NO_COLUMNS } from "../arrow/schema.ts";
+import { isFatal } from "../duck/errors.ts";
 import { EiderError } from "../errors.ts";
 import type {
   ExecuteOptions,
@@ -10,6 +11,7 @@ import type {
   StatementResult,
 } from "../flight/backend.ts";
 import { whileDefining } from "../ingest/definitions.ts";
+import type { Committer } from "../lake/retries.ts";
 import { boundColumns } from "../query/bound-columns.ts";
 import { combineSets, type Round } from "../query/many-rows.ts";
 import { ResultStream, type StreamEnd } from "../query/result-stream.ts";
@@ -126,11 +128,15 @@ export class EngineStatement implements Prepared {
           this.#updating = slot;
           try {
             return await interruptible(slot, signal, () => this.#update(slot, sets, signal));
+          } catch (error) {
+            // DuckLake may leave the connection in an aborted transaction.
+            if (!slot.isInTransaction && !slot.connection.isClosed && !isFatal(error)) await slot.connection.rollback();
+            throw error;
           } finally {
             this.#updating = undefined;
           }
         });
-      const update = () => (transaction ? run() : services.lake.commitInTurn(run));
+      const update = () => (transaction ? run() : services.lake.commit(this.#committer, run, { signal }));
       const count = await (this.#definesTables ? whileDefining(services.lake, transaction, update) : update());
       end("ok");
       return { kind: "count", count };
@@ -156,6 +162,11 @@ export class EngineStatement implements Prepared {
   /** Temporary objects are the session's own and concern nobody else. */
   get #definesTables(): boolean {
     return DEFINES.has(this.#type) && !isTemporary(this.#piece);
+  }
+
+  get #committer(): Committer {
+    if (!this.#definesTables) return "direct";
+    return isIdempotent(this.#piece) ? "ensure" : "define";
   }
 
   async #on(slot: Slot): Promise<Statement> {
@@ -239,6 +250,17 @@ const endOf =
   (result, error) => {
     if (isLast || result !== "ok") end(result, error);
   };
+
+/** A definition that leads to the same end whoever came first. */
+const isIdempotent = ({ tokens }: Piece) => {
+  const words = tokens
+    .slice(0, 8)
+    .map((token) => (token.kind === "word" ? token.text : " "))
+    .join(" ");
+  return /^create or replace |^(create|drop) .*\bif (not )?exists\b|^alter .* add (column )?if not exists\b/.test(
+    words,
+  );
+};
 
 const isTemporary = (piece: Piece) =>
   piece.tokens

@@ -80,7 +80,7 @@ export class ClientSession implements Session, SessionContext {
     this.#startSchema = services.names.targetSchema;
     this.sql = new SqlSession(
       () => connect(services),
-      (work) => services.lake.commitInTurn(work),
+      (work) => services.lake.commit("direct", work),
     );
     this.#reads = new ReadBarrier(services, this.id);
     this.resultTypes = resultTypes;

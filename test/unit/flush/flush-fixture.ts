@@ -159,7 +159,6 @@ export class RecordingObserver implements FlushObserver {
   readonly records: FlushRecord[] = [];
   readonly failures: string[] = [];
   readonly recoveries: Record<string, number> = {};
-  conflicts = 0;
   doubts = 0;
 
   flushed(record: FlushRecord): void {
@@ -167,9 +166,6 @@ export class RecordingObserver implements FlushObserver {
   }
   failed(target: Target, reason: SealReason): void {
     this.failures.push(`${target.table}:${reason}`);
-  }
-  conflict(): void {
-    this.conflicts++;
   }
   inDoubt(): void {
     this.doubts++;

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import type { BufferView } from "../../../src/buffer/types.ts";
-import { backoffMs } from "../../../src/flush/backoff.ts";
 import { dueReason } from "../../../src/flush/triggers.ts";
 
 const LIMITS = { maxRows: 100, maxBytes: 1_000, maxAgeMs: 5_000 };
@@ -46,13 +45,5 @@ describe("dueReason", () => {
 
   it("an age without bound never seals", () => {
     expect(dueReason(view(1, 1, 0), NOW_MS, { ...LIMITS, maxAgeMs: Number.POSITIVE_INFINITY })).toBeUndefined();
-  });
-});
-
-describe("backoffMs", () => {
-  it("doubles from one second to one minute, less up to a half", () => {
-    expect([1, 2, 3, 7, 40].map((count) => backoffMs(count, () => 1))).toEqual([1_000, 2_000, 4_000, 60_000, 60_000]);
-    expect(backoffMs(1, () => 0)).toBe(500);
-    expect(backoffMs(100, () => 0)).toBe(30_000);
   });
 });

@@ -120,7 +120,7 @@ async function openParts(fixture: LakeFixture, failpoints: FailpointSpec): Promi
   await flusher.recover(buffers.recovered);
   const sql = new SqlSession(
     () => lake.connect(),
-    (work) => lake.commitInTurn(work),
+    (work) => lake.commit("direct", work),
   );
   return { lake, buffers, flusher, sql };
 }
