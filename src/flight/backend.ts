@@ -25,6 +25,8 @@ export interface StatementInfo {
   readonly isUpdate: boolean;
   /** The endpoints by which a query's rows are fetched, in their order; absent: one, whose ticket is good once. */
   readonly endpoints?: readonly EndpointTraits[];
+  /** Nothing that happens later changes what the statement means, so that one plan is good for every use of a handle. */
+  readonly isConstant?: boolean;
 }
 
 export interface EndpointTraits {

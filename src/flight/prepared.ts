@@ -96,14 +96,15 @@ export async function bindPrepared(handle: Handle, parameters: Parameters | unde
 }
 
 /**
- * The statement for one use, which the caller releases. A query is prepared anew for each use but the first: by then its
- * tables may have other columns, and the schema that was told would not fit; and DuckDB keeps in its plan what variables,
- * settings, macros and views meant when it was made. Clients prepare without being asked to: Python's go on with a handle
- * as long as the text is the same.
+ * The statement for one use, which the caller releases. A query is prepared anew for each use but the first, unless it is
+ * constant: by then its tables may have other columns, and the schema that was told would not fit; and DuckDB keeps in its
+ * plan what variables, settings, macros and views meant when it was made. Clients prepare without being asked to: Python's
+ * go on with a handle as long as the text is the same.
  */
 async function useStatement(lease: Lease<BoundStatement>, env: Env): Promise<SharedStatement> {
   const bound = lease.value;
-  if (bound.isUsed && !bound.statement.prepared.info.isUpdate) {
+  const { isUpdate, isConstant } = bound.statement.prepared.info;
+  if (bound.isUsed && !isUpdate && !isConstant) {
     const anew = await prepareOn(await lease.owner.session(), { query: bound.sql }, env);
     if (env.services.statements.find(lease.id, lease.owner.owner) !== lease) return anew;
     const old = bound.statement;

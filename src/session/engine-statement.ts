@@ -13,6 +13,7 @@ import type {
 import { whileDefining } from "../ingest/definitions.ts";
 import type { Committer } from "../lake/retries.ts";
 import { boundColumns } from "../query/bound-columns.ts";
+import { isConstant } from "../query/constant-query.ts";
 import { combineSets, type Round } from "../query/many-rows.ts";
 import { ResultStream, type StreamEnd } from "../query/result-stream.ts";
 import { resultSchema } from "../query/schema-memo.ts";
@@ -68,6 +69,7 @@ export class EngineStatement implements Prepared {
       schema: columns && resultSchema(columns, context.resultTypes),
       parameterSchema: statement.parameterCount === 0 ? NO_COLUMNS : encodeSchema(statement.parameterSchema),
       isUpdate: statement.isUpdate,
+      isConstant: isConstant(piece),
     };
   }
 
