@@ -11,6 +11,8 @@ import { parseArgs } from "node:util";
 import { setupPython } from "./setup-python.mjs";
 
 const SAMPLE_MS = 5_000;
+/** Samples between two lines of what is in memory. */
+const SAMPLES_PER_LINE = 12;
 /** Operations of each writer between two looks at the clock. */
 const OPERATIONS = 20;
 /** The first part of the run fills caches; memory is judged after it. */
@@ -18,6 +20,11 @@ const WARM_UP_SHARE = 0.3;
 /** Growth of resident memory from which the run has failed, MB per hour, once it is longer than a short one. */
 const SLOPE_LIMIT_MB_PER_HOUR = 400;
 const SLOPE_MINUTES = 20;
+const MEMORY_PARTS = [
+  ["DuckDB", "eider_duckdb_memory_bytes"],
+  ["JavaScript", "nodejs_heap_size_used_bytes"],
+  ["its buffers", "nodejs_external_memory_bytes"],
+];
 const READERS = 3;
 const QUERY_MEMORY_MB = 512;
 
@@ -105,9 +112,18 @@ async function sample(eider, startedMs) {
   while (!isOver) {
     const status = readFileSync(`/proc/${eider.process.pid}/status`, "utf8");
     const residentMb = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
+    if (samples.length % SAMPLES_PER_LINE === 0) await printMemory(eider, Date.now() - startedMs, residentMb);
     samples.push({ hours: (Date.now() - startedMs) / 3_600_000, residentMb });
     await sleep(SAMPLE_MS);
   }
+}
+
+async function printMemory(eider, ageMs, residentMb) {
+  const metrics = await (await fetch(`${eider.httpUrl}/metrics`)).text();
+  const parts = MEMORY_PARTS.map(([name, metric]) => `${name} ${mb(sumIn(metrics, metric))}`);
+  console.log(
+    `${(ageMs / 60_000).toFixed(0).padStart(3)} min   resident ${residentMb.toFixed(0)} MB: ${parts.join(", ")}`,
+  );
 }
 
 async function read(once) {
@@ -150,6 +166,11 @@ async function readByHttp(eider) {
   await sleep(100);
 }
 
+function sumIn(metrics, name) {
+  const values = metrics.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"));
+  return [...values].reduce((sum, [, value]) => sum + Number(value), 0);
+}
+
 function mb(bytes) {
   return (bytes / 2 ** 20).toFixed(0);
 }
@@ -165,11 +186,7 @@ function slopeMbPerHour() {
 
 function report(verdict, metrics) {
   const rows = Object.values(verdict.rows).reduce((sum, n) => sum + n, 0);
-  const sumOf = (name) =>
-    [...metrics.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))].reduce(
-      (sum, [, n]) => sum + Number(n),
-      0,
-    );
+  const sumOf = (name) => sumIn(metrics, name);
   const slope = slopeMbPerHour();
   const resident = samples.map((each) => each.residentMb);
   if (minutes >= SLOPE_MINUTES && slope > SLOPE_LIMIT_MB_PER_HOUR) {

@@ -7,6 +7,7 @@ import { fromDuckError } from "../duck/errors.ts";
 import { EiderError } from "../errors.ts";
 import { ensureFolder, folderName, isTargetFolder, removeDatabase, STAGING, workerOf } from "./buffer-folder.ts";
 import { compact } from "./compaction.ts";
+import { IdleInstances } from "./idle-instances.ts";
 import type { CallKind, Calls, PlainError, Request, Update, WorkerSettings } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 import { Quarantine } from "./quarantine.ts";
@@ -33,6 +34,7 @@ type Handlers = { [K in CallKind]: (args: Calls[K]["args"]) => Promise<Calls[K][
 export class BufferHost {
   readonly #settings: WorkerSettings;
   readonly #failpoints: Failpoints;
+  readonly #instances = new IdleInstances();
   readonly #outbox: Outbox;
   readonly #buffers = new Map<string, TableBuffer>();
   readonly #ensuring = new Map<string, Promise<void>>();
@@ -170,6 +172,7 @@ export class BufferHost {
     close: async () => {
       await Promise.all([...this.#stages.values()].map((stage) => stage.discard()));
       await Promise.all([...this.#buffers.values()].map((buffer) => buffer.close()));
+      await this.#instances[Symbol.asyncDispose]();
       return undefined;
     },
   };
@@ -251,7 +254,12 @@ export class BufferHost {
 
   #segmentSettings() {
     const { bufferMemoryMb, flushMemoryMb } = this.#settings;
-    return { memoryMb: bufferMemoryMb, largeMemoryMb: flushMemoryMb, failpoints: this.#failpoints };
+    return {
+      memoryMb: bufferMemoryMb,
+      largeMemoryMb: flushMemoryMb,
+      instances: this.#instances,
+      failpoints: this.#failpoints,
+    };
   }
 
   #stagedBytes(): number {

@@ -2,11 +2,12 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { Column } from "../base/table.ts";
 import type { Target } from "../base/target.ts";
-import type { Connection, Database } from "../duck/database.ts";
+import type { Connection } from "../duck/database.ts";
 import { quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import { tempFolderOf } from "./buffer-folder.ts";
-import { memoryUsage, openInstance } from "./instance.ts";
+import { type IdleInstances, openSegmentInstance, type SegmentInstance } from "./idle-instances.ts";
+import { memoryUsage } from "./instance.ts";
 import { opColumnOf, type RowLayout } from "./row-layout.ts";
 
 /** Under this name the segment's file is attached to its instance. */
@@ -33,37 +34,46 @@ export interface TokenRow {
   readonly atMs: number;
 }
 
+export interface SegmentFileOptions {
+  readonly memoryMb: number;
+  readonly blockBytes?: number | undefined;
+  readonly isReadOnly?: boolean;
+  /** Where its instance comes from, and goes back to by `detach`; without it the instance is opened, and closed, with the file. */
+  readonly instances?: IdleInstances;
+}
+
 /** A segment's DuckDB file, attached to an in-memory instance of its own: tables `rows`, `meta`, `tokens`. */
 export class SegmentFile implements AsyncDisposable {
   readonly path: string;
-  readonly connection: Connection;
-  readonly #database: Database;
+  readonly #instance: SegmentInstance;
+  readonly #instances: IdleInstances | undefined;
 
-  private constructor(path: string, database: Database, connection: Connection) {
+  private constructor(path: string, instance: SegmentInstance, instances: IdleInstances | undefined) {
     this.path = path;
-    this.#database = database;
-    this.connection = connection;
+    this.#instance = instance;
+    this.#instances = instances;
   }
 
   /** Opens or creates the file; opening replays its WAL. */
-  static async open(
-    path: string,
-    options: { readonly memoryMb: number; readonly blockBytes?: number | undefined; readonly isReadOnly?: boolean },
-  ): Promise<SegmentFile> {
+  static async open(path: string, options: SegmentFileOptions): Promise<SegmentFile> {
+    const { memoryMb, blockBytes, isReadOnly, instances } = options;
     const isNew = !existsSync(path);
-    const database = await openInstance({ memoryMb: options.memoryMb, threads: 1, tempFolder: tempFolderOf(path) });
+    const tempFolder = tempFolderOf(path);
+    const instance = await (instances?.take(memoryMb, tempFolder) ?? openSegmentInstance(memoryMb, tempFolder));
     try {
-      const connection = await database.connect();
-      await connection.run("SET TimeZone = 'UTC'");
       const attach: string[] = [];
-      if (options.isReadOnly) attach.push("READ_ONLY");
-      if (isNew && options.blockBytes !== undefined) attach.push(`BLOCK_SIZE ${options.blockBytes}`);
-      await database.attachFile(connection, path, SEGMENT, attach.join(", "));
-      return new SegmentFile(path, database, connection);
+      if (isReadOnly) attach.push("READ_ONLY");
+      if (isNew && blockBytes !== undefined) attach.push(`BLOCK_SIZE ${blockBytes}`);
+      await instance.database.attachFile(instance.connection, path, SEGMENT, attach.join(", "));
+      return new SegmentFile(path, instance, instances);
     } catch (error) {
-      await database[Symbol.asyncDispose]();
+      await instance.database[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  get connection(): Connection {
+    return this.#instance.connection;
   }
 
   /** In the caller's transaction. */
@@ -153,7 +163,7 @@ export class SegmentFile implements AsyncDisposable {
   }
 
   usage(): Promise<{ memoryBytes: number; tempBytes: number }> {
-    return memoryUsage(this.#database);
+    return memoryUsage(this.#instance.database);
   }
 
   async #count(sql: string): Promise<number> {
@@ -161,10 +171,30 @@ export class SegmentFile implements AsyncDisposable {
     return Number(row?.["n"]);
   }
 
+  /**
+   * Closes a file that has been checkpointed; the instance is left for another one. No appender and no transaction may be
+   * left on it, and nothing may have failed: then it is to be disposed of.
+   */
+  async detach(): Promise<void> {
+    try {
+      await this.#instance.database.detachFile(this.connection, this.path, SEGMENT);
+    } catch (error) {
+      await this[Symbol.asyncDispose]();
+      throw error;
+    }
+    if (this.#instances) await this.#instances.giveBack(this.#instance);
+    else await this.#instance.database[Symbol.asyncDispose]();
+    await this.#removeTempFolder();
+  }
+
   /** Detaches the file and closes the instance. No appender may be left on it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#database[Symbol.asyncDispose]();
-    await rm(tempFolderOf(this.path), { recursive: true, force: true });
+    await this.#instance.database[Symbol.asyncDispose]();
+    await this.#removeTempFolder();
+  }
+
+  async #removeTempFolder(): Promise<void> {
+    await rm(this.#instance.tempFolder, { recursive: true, force: true });
   }
 }
 

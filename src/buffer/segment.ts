@@ -13,6 +13,7 @@ import {
   sizeOf,
   walPath,
 } from "./buffer-folder.ts";
+import type { IdleInstances } from "./idle-instances.ts";
 import type { RowLayout } from "./row-layout.ts";
 import { SegmentFile } from "./segment-file.ts";
 import { SegmentWriter } from "./segment-writer.ts";
@@ -25,6 +26,7 @@ export interface SegmentSettings {
   readonly memoryMb: number;
   /** Once it is sealed, and for a single batch that does not fit into memoryMb. */
   readonly largeMemoryMb: number;
+  readonly instances: IdleInstances;
   readonly failpoints: Failpoints;
 }
 
@@ -153,6 +155,8 @@ export class Segment {
         this.#settings.failpoints.hit("seal.before_checkpoint");
         await file.checkpoint();
         this.#settings.failpoints.hit("seal.after_checkpoint");
+        this.#file = undefined;
+        await file.detach();
       } finally {
         await this.#release();
       }
@@ -272,7 +276,8 @@ export class Segment {
 
   async #open(): Promise<SegmentFile> {
     const memoryMb = Math.max(this.#settings.memoryMb, this.layout.memoryMb);
-    this.#file = await SegmentFile.open(this.path, { memoryMb, blockBytes: this.layout.blockBytes });
+    const { instances } = this.#settings;
+    this.#file = await SegmentFile.open(this.path, { memoryMb, blockBytes: this.layout.blockBytes, instances });
     return this.#file;
   }
 

@@ -27,16 +27,19 @@ const IDENTITY = `
    WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL
      AND lower(t.table_name) = lower($1) AND lower(s.schema_name) = lower($2)`;
 
+/** The key that a table of this uuid has in the mirror; empty when it has none there. */
+export type MirroredKeyOf = (uuid: string) => Promise<readonly string[]>;
+
 /**
- * Reads the table from the catalog; undefined when there is none of that name (a view is none). `withKey` false leaves the
- * key empty, for a table whose key names a dropped column: it must still be possible to give it another.
+ * Reads the table from the catalog; undefined when there is none of that name (a view is none). Without `mirroredKeyOf` the
+ * key is left empty, for a table whose key names a dropped column: it must still be possible to give it another.
  */
 export async function readDetail(
   connection: Connection,
   metadata: Metadata,
   dataPath: string,
   target: Target,
-  withKey = true,
+  mirroredKeyOf?: MirroredKeyOf,
 ): Promise<TableDetail | undefined> {
   const [row] = await metadata.rows(connection, IDENTITY, [target.table, target.schema]);
   if (!row) return undefined;
@@ -52,7 +55,7 @@ export async function readDetail(
   }));
   const uuid = String(row["uuid"]);
   const comment = row["comment"] === null ? null : String(row["comment"]);
-  const key = withKey ? (keyOfComment(comment) ?? (await mirroredKey(connection, uuid))) : [];
+  const key = mirroredKeyOf ? (keyOfComment(comment) ?? (await mirroredKeyOf(uuid))) : [];
   const primaryKey = canonicalKey(stored, columns, key);
   const inKey = new Set(primaryKey);
   return {
@@ -110,14 +113,12 @@ function folderOf(dataPath: string, row: Record<string, unknown>): string {
   return under(under(dataPath, row["schema_path"], row["schema_relative"]), row["path"], row["relative"]);
 }
 
-/** The key as `_eider.primary_keys` has it, by the table's uuid so that a new table of the same name does not inherit it. */
-export async function mirroredKey(connection: Connection, uuid: string): Promise<readonly string[]> {
-  const rows = await connection.rows(`SELECT primary_key FROM ${stateTable("primary_keys")} WHERE table_uuid = $1`, [
-    uuid,
-  ]);
-  const text = rows.at(-1)?.["primary_key"];
-  if (typeof text !== "string") return [];
-  return (JSON.parse(text) as unknown[]).map(String);
+/** The keys as `_eider.primary_keys` has them, by the tables' uuids so that a new table of an old name does not inherit one. */
+export async function mirroredKeys(connection: Connection): Promise<ReadonlyMap<string, readonly string[]>> {
+  const rows = await connection.rows(`SELECT table_uuid, primary_key FROM ${stateTable("primary_keys")}`);
+  return new Map(
+    rows.map((row) => [String(row["table_uuid"]), (JSON.parse(String(row["primary_key"])) as unknown[]).map(String)]),
+  );
 }
 
 /**

@@ -11,7 +11,7 @@ import type { Metadata } from "./metadata.ts";
 import type { Retries } from "./retries.ts";
 import { SchemaVersion } from "./schema-version.ts";
 import { stateTable } from "./state.ts";
-import { findById, mirroredKey, readDetail, refuseRowid, type TableDetail } from "./table-detail.ts";
+import { findById, mirroredKeys, readDetail, refuseRowid, type TableDetail } from "./table-detail.ts";
 import type { Turn } from "./turn.ts";
 import type { Log } from "./types.ts";
 
@@ -38,6 +38,8 @@ export class Tables {
   readonly #version: SchemaVersion;
   readonly #cache = new Map<string, TableDetail | undefined>();
   #cachedVersion = -1;
+  /** Read once for all tables of a version: that takes as long as all the rest of a description. */
+  #mirror: Promise<ReadonlyMap<string, readonly string[]>> | undefined;
   /** Counts the changes of this process; stands for the schema's version when no other process can change it. */
   #ownChanges = 0;
   /** The same for changes that this class makes itself and knows the table of, so that they leave the others alone. */
@@ -59,7 +61,7 @@ export class Tables {
       const version = await this.#readVersion();
       const changes = this.#changesOf.get(key) ?? 0;
       if (version !== this.#cachedVersion) {
-        this.#cache.clear();
+        this.#forgetAll();
         this.#cachedVersion = version;
       }
       if (this.#cache.has(key)) return this.#cache.get(key);
@@ -86,10 +88,23 @@ export class Tables {
   async #read(target: Target): Promise<TableDetail | undefined> {
     try {
       return await this.#use((connection) =>
-        readDetail(connection, this.#options.metadata, this.#options.dataPath, target),
+        readDetail(connection, this.#options.metadata, this.#options.dataPath, target, (uuid) =>
+          this.#mirroredKey(connection, uuid),
+        ),
       );
     } catch (error) {
       if (error instanceof EiderError && error.code === "table_not_found") return undefined;
+      throw error;
+    }
+  }
+
+  async #mirroredKey(connection: Connection, uuid: string): Promise<readonly string[]> {
+    const reading = this.#mirror ?? mirroredKeys(connection);
+    this.#mirror = reading;
+    try {
+      return (await reading).get(uuid) ?? [];
+    } catch (error) {
+      if (this.#mirror === reading) this.#mirror = undefined;
       throw error;
     }
   }
@@ -106,7 +121,12 @@ export class Tables {
   /** To be called after every statement that may have changed a table, and again when its transaction has committed. */
   invalidate(): void {
     this.#ownChanges++;
+    this.#forgetAll();
+  }
+
+  #forgetAll(): void {
     this.#cache.clear();
+    this.#mirror = undefined;
   }
 
   #invalidateOne(target: Target): void {
@@ -175,7 +195,7 @@ export class Tables {
   }
 
   async #setPrimaryKey(connection: Connection, target: Target, columns: readonly string[]): Promise<void> {
-    const detail = await readDetail(connection, this.#options.metadata, this.#options.dataPath, target, false);
+    const detail = await readDetail(connection, this.#options.metadata, this.#options.dataPath, target);
     if (!detail) throw new EiderError("table_not_found", `table ${targetName(target)} does not exist`);
     refuseRowid(detail.shape.target, detail.shape.columns);
     const primaryKey = keyColumns(detail.shape, columns);
@@ -201,7 +221,7 @@ export class Tables {
     try {
       const detail = await this.detail(target);
       if (!detail || detail.shape.primaryKey.length === 0) return;
-      const known = await this.#use((connection) => mirroredKey(connection, detail.uuid));
+      const known = (await this.#use(mirroredKeys)).get(detail.uuid) ?? [];
       const { target: stored, primaryKey } = detail.shape;
       if (sameNames(known, primaryKey)) return;
       await this.#mirrorKey(stored, primaryKey, known.length === 0);
@@ -229,6 +249,7 @@ export class Tables {
         }),
       ),
     );
+    this.#mirror = undefined;
   }
 
   /** Throws `table_not_found` unless `ifExists`. */
