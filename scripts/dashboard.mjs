@@ -227,6 +227,16 @@ const ROWS = [
       unit: "percentunit",
       q: [[`max by (limit) (eider_limit_used{${I}} / on (job, instance, limit) eider_limit_value{${I}})`, "{{limit}}"]],
     },
+    {
+      title: "Left alone",
+      unit: "ops",
+      q: [
+        [rate("eider_transactions_left_alone_total", I, "instance"), "{{instance}}: transactions"],
+        [rate("eider_results_left_alone_total", I, "instance"), "{{instance}}: results"],
+        [rate("eider_sessions_left_alone_total", I, "instance"), "{{instance}}: sessions"],
+      ],
+    },
+    { title: "Open transactions", q: [[`sum by (instance) (eider_transactions{${I}})`, "{{instance}}"]] },
     { title: "Refused by a limit", unit: "ops", q: [[rate("eider_limit_refusals_total", I, "limit"), "{{limit}}"]] },
     { title: "Turned away", unit: "ops", q: [[rate("eider_auth_failures_total", I, "reason"), "{{reason}}"]] },
   ],

@@ -32,6 +32,7 @@ import {
   collectPool,
   collectQueries,
   collectSpool,
+  collectTransactions,
 } from "./observe/collect.ts";
 import { flushFields } from "./observe/flush-log.ts";
 import type { Logger } from "./observe/log.ts";
@@ -42,6 +43,7 @@ import { RunningQueries } from "./observe/running-queries.ts";
 import { readStatus, type StatusSources } from "./observe/status.ts";
 import { Throughput } from "./observe/throughput.ts";
 import type { Traces } from "./observe/traces.ts";
+import { OpenTransactions } from "./query/open-transactions.ts";
 import { targetOfText } from "./query/own-statement.ts";
 import { SpoolSpace } from "./query/spool-space.ts";
 import { LakeBackend } from "./session/backend.ts";
@@ -190,6 +192,7 @@ async function compose(
     memoryLimitBytes: config.spoolMemoryBytes,
     diskLimitBytes: config.spoolDiskLimitBytes,
   });
+  const transactions = new OpenTransactions(config.transactionIdleSeconds);
   const services: SessionServices = {
     lake,
     buffers,
@@ -201,6 +204,7 @@ async function compose(
     scratch,
     reader: authenticator.isOn ? await StatementReader.open(scratch, names) : undefined,
     spool,
+    transactions,
     cancelTask: (id) => housekeeper.tasks.cancel(id),
   };
   const backend = new LakeBackend(services);
@@ -314,6 +318,7 @@ async function compose(
   collectQueries(metrics, { running: () => queries.count, waiting: () => reads.poolCounts.waiting });
   collectPool(metrics, () => reads.poolCounts);
   metrics.poolLimit.set(config.poolMax);
+  collectTransactions(metrics, transactions);
   collectDuckdb(metrics, duckdbUses);
   collectBufferCounts(metrics, () => ({ ...buffers.backPressure, quarantined: buffers.quarantined.length }));
   collectWith(metrics.housekeepingRunning, () => metrics.housekeepingRunning.set(housekeeper.tasks.runningCount));

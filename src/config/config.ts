@@ -58,6 +58,8 @@ export interface Config {
   readonly extensionDir: string;
   readonly sessionIdleSeconds: number;
   readonly sessionOrphanSeconds: number;
+  readonly transactionIdleSeconds: number;
+  readonly statementIdleSeconds: number;
   readonly ticketSeconds: number;
   readonly pollSeconds: number;
   readonly spoolMemoryBytes: number;

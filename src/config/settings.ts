@@ -371,6 +371,18 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     default: 60,
     help: "the same for a session whose client has no connection any more",
   },
+  transactionIdleSeconds: {
+    group: "Limits",
+    kind: seconds(1, TIMER_MAX_SECONDS),
+    default: 1800,
+    help: "time without a statement after which an open transaction is rolled back",
+  },
+  statementIdleSeconds: {
+    group: "Limits",
+    kind: seconds(1, TIMER_MAX_SECONDS),
+    default: 1800,
+    help: "time after which a result ends of which its reader takes nothing",
+  },
   ticketSeconds: {
     group: "Limits",
     kind: seconds(1, TIMER_MAX_SECONDS),

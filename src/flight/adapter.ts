@@ -27,6 +27,7 @@ export interface AdapterOptions {
   readonly observer: Observer;
   readonly log: Log;
   readonly maxMessageBytes: number;
+  readonly idleSeconds: number;
 }
 
 const OK = 0;
@@ -42,7 +43,10 @@ export function adapt(
 async function serve(method: string, call: Call, handler: Handler, options: AdapterOptions): Promise<void> {
   const startedMs = performance.now();
   const context = options.openContext(method, call);
-  const responder = new Responder(call, context);
+  const responder = new Responder(call, context, {
+    idleSeconds: options.idleSeconds,
+    onIdle: () => options.observer.leftAlone("answer"),
+  });
   refuseLargeMessages(call, options.maxMessageBytes, (error) => context.abort(error));
   let leave: (() => void) | undefined;
   let status: CallStatus | undefined;

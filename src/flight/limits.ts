@@ -6,6 +6,8 @@ export interface Limits {
   readonly sessionIdleSeconds: number;
   /** The same for a session whose client's connections are all closed; gRPC clients may reconnect within it. */
   readonly sessionOrphanSeconds: number;
+  /** An answer of which the client takes nothing for so long is ended, with the statement that makes it. */
+  readonly statementIdleSeconds: number;
   readonly maxSessions: number;
   /** DoGet and DoPut calls at a time. */
   readonly maxStreamsInFlight: number;

@@ -11,6 +11,8 @@ export interface Observer {
   sessions(count: number): void;
   /** A call was refused by a limit; `limit` is the setting's name. */
   refused(limit: string): void;
+  /** A session was ended because nobody used it, or an answer because nobody took it. */
+  leftAlone(what: "session" | "answer"): void;
 }
 
 export const SILENT_OBSERVER: Observer = {
@@ -18,6 +20,7 @@ export const SILENT_OBSERVER: Observer = {
   inFlight: () => undefined,
   sessions: () => undefined,
   refused: () => undefined,
+  leftAlone: () => undefined,
 };
 
 /** The part of a pino logger that is used here. */

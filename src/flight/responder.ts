@@ -17,19 +17,27 @@ const FLUSH_MS = 1000;
 /** A client ends its call when its own clock says so, a little before this one does: such a cancel is the deadline's. */
 const DEADLINE_SLACK_MS = 100;
 
+export interface ResponderOptions {
+  /** See `Limits.statementIdleSeconds`. */
+  readonly idleSeconds: number;
+  readonly onIdle: () => void;
+}
+
 /** The answering side of one call: headers, messages with back-pressure, status; and its end, whoever brings it about. */
 export class Responder {
   /** Resolves when nothing more can be sent: the status has gone, or the client has. */
   readonly ended: Promise<void>;
   readonly #call: Call;
   readonly #context: CallContext;
+  readonly #options: ResponderOptions;
   #waiting = 0;
   #answered = false;
   #wake: (() => void) | undefined;
 
-  constructor(call: Call, context: CallContext) {
+  constructor(call: Call, context: CallContext, options: ResponderOptions) {
     this.#call = call;
     this.#context = context;
+    this.#options = options;
     sendUncopied(call);
     context.onAbort(() => this.#wake?.());
     this.ended = new Promise((resolve) => {
@@ -52,8 +60,26 @@ export class Responder {
       this.#waiting--;
       this.#wake?.();
     });
-    await this.#until(() => this.#waiting < WRITES_AHEAD || this.#context.abortReason !== undefined);
+    await this.#room();
     this.#context.throwIfAborted();
+  }
+
+  async #room(): Promise<void> {
+    const hasRoom = () => this.#waiting < WRITES_AHEAD || this.#context.abortReason !== undefined;
+    if (hasRoom()) return;
+    const { idleSeconds, onIdle } = this.#options;
+    const timer = setTimeout(() => {
+      onIdle();
+      this.#context.abort(
+        new EiderError(
+          "limit_exceeded",
+          `nothing of the answer was taken for statement_idle_seconds (${idleSeconds}): the statement was ended; ` +
+            "run it again, and read it to its end or cancel it",
+        ),
+      );
+    }, idleSeconds * 1000);
+    await this.#until(hasRoom);
+    clearTimeout(timer);
   }
 
   /** Sends the status, OK when undefined, behind all messages. Resolves when the call is over. */
@@ -87,7 +113,7 @@ export class Responder {
   async #flush(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const forget = this.#context.onAbort(() => {
-      timer = setTimeout(() => http2StreamOf(this.#call)?.close(constants.NGHTTP2_CANCEL), FLUSH_MS);
+      timer = setTimeout(() => http2StreamOf(this.#call)?.close(resetCodeOf(this.#context.abortReason)), FLUSH_MS);
     });
     await this.#until(() => this.#waiting === 0);
     forget();
@@ -108,4 +134,9 @@ export class Responder {
     const headers: Metadata = this.#context.headers;
     if (Object.keys(headers.getMap()).length > 0) this.#call.sendMetadata(headers);
   }
+}
+
+/** What a client that takes no status makes of its reset (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). */
+function resetCodeOf(reason: EiderError | undefined): number {
+  return reason?.code === "limit_exceeded" ? constants.NGHTTP2_ENHANCE_YOUR_CALM : constants.NGHTTP2_CANCEL;
 }

@@ -127,6 +127,7 @@ export class FlightServer implements AsyncDisposable {
       observer,
       log,
       maxMessageBytes: limits.maxMessageBytes,
+      idleSeconds: limits.statementIdleSeconds,
       openContext: (method: string, call: Parameters<Connections["of"]>[0] & { metadata: CallContext["metadata"] }) =>
         new CallContext({
           method,

@@ -166,6 +166,7 @@ export class SessionTable implements AsyncDisposable {
       for (const connection of record.connections) {
         if (connection.fallback.get(record.owner) === record) connection.expired.add(record.owner);
       }
+      this.#options.observer.leftAlone("session");
       this.#closeLater(record, `unused for ${limitSeconds} s`);
     }
   }

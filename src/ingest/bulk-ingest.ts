@@ -30,14 +30,17 @@ export class BulkIngest {
   readonly #target: Target;
   readonly #stage: StageStream;
   readonly #finish: Finish;
+  /** Its transaction is not left alone while the client sends. */
+  readonly #letGo: () => void;
   readonly #startedMs = performance.now();
   #bytes = 0;
 
-  private constructor(services: IngestServices, target: Target, stage: StageStream, finish: Finish) {
+  private constructor(services: IngestServices, target: Target, stage: StageStream, finish: Finish, letGo: () => void) {
     this.#services = services;
     this.#target = target;
     this.#stage = stage;
     this.#finish = finish;
+    this.#letGo = letGo;
   }
 
   static async open(
@@ -48,14 +51,17 @@ export class BulkIngest {
     session: string,
   ): Promise<BulkIngest> {
     const columns = storableColumns(schema);
-    const plan = request.temporary
-      ? await planTemporary(services, sql, request, columns)
-      : await planLake(services, sql, request, columns);
+    const letGo = request.transaction?.use() ?? (() => undefined);
+    let plan: Plan | undefined;
     try {
+      plan = request.temporary
+        ? await planTemporary(services, sql, request, columns)
+        : await planLake(services, sql, request, columns);
       const stage = await services.buffers.stage(plan.buffered?.target, plan.shape, schema, session);
-      return new BulkIngest(services, request.target, stage, plan.finish);
+      return new BulkIngest(services, request.target, stage, plan.finish, letGo);
     } catch (error) {
-      throw plan.shape ? asExistingWithOtherSchema(error, request.target) : error;
+      letGo();
+      throw plan?.shape ? asExistingWithOtherSchema(error, request.target) : error;
     }
   }
 
@@ -82,10 +88,13 @@ export class BulkIngest {
       record("rejected", 0);
       await this.#stage.discard();
       throw error;
+    } finally {
+      this.#letGo();
     }
   }
 
   abort(): Promise<void> {
+    this.#letGo();
     return this.#stage.discard();
   }
 }

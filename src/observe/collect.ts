@@ -104,6 +104,14 @@ function follow(metric: Counter, value: () => number): void {
   });
 }
 
+export function collectTransactions(
+  metrics: Metrics,
+  transactions: { readonly count: number; readonly leftAloneCount: number },
+): void {
+  collectWith(metrics.transactions, () => metrics.transactions.set(transactions.count));
+  follow(metrics.transactionsLeftAlone, () => transactions.leftAloneCount);
+}
+
 /** `values` and `used`: by the limits' names. Refusals of each begin at 0, so that the first one is seen as a rise. */
 export function collectLimits(
   metrics: Metrics,

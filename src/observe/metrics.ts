@@ -156,6 +156,25 @@ function declareQueries(r: Registry) {
       "place",
     ]),
     sessions: gauge(r, "eider_sessions", "Open sessions.", []),
+    transactions: gauge(r, "eider_transactions", "Open transactions of sessions.", []),
+    transactionsLeftAlone: counter(
+      r,
+      "eider_transactions_left_alone_total",
+      "Transactions rolled back after transaction_idle_seconds.",
+      [],
+    ),
+    resultsLeftAlone: counter(
+      r,
+      "eider_results_left_alone_total",
+      "Results ended because their reader took nothing for statement_idle_seconds.",
+      [],
+    ),
+    sessionsLeftAlone: counter(
+      r,
+      "eider_sessions_left_alone_total",
+      "Sessions ended after session_idle_seconds or session_orphan_seconds.",
+      [],
+    ),
     /** instance: lake, buffers. */
     duckdbMemory: gauge(r, "eider_duckdb_memory_bytes", "Memory that DuckDB holds.", ["instance"]),
     duckdbTemp: gauge(r, "eider_duckdb_temp_bytes", "Bytes that DuckDB has spilled to disk.", ["instance"]),

@@ -49,6 +49,7 @@ export function flightObserver(metrics: Metrics): FlightObserver {
     },
     inFlight: (method, count) => metrics.flightInFlight.set({ method }, count),
     sessions: (count) => metrics.sessions.set(count),
+    leftAlone: (what) => (what === "session" ? metrics.sessionsLeftAlone : metrics.resultsLeftAlone).inc(),
     refused: (limit) => metrics.limitRefusals.inc({ limit }),
   };
 }

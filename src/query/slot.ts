@@ -27,8 +27,14 @@ export class Slot {
     this.connection = connection;
   }
 
+  /** A statement runs or waits, or a result is still being computed. */
+  get isBusy(): boolean {
+    return this.#waiting > 0 || this.#occupant?.isLive === true;
+  }
+
+  /** Free for any statement of the session. */
   get isIdle(): boolean {
-    return this.#waiting === 0 && !this.#occupant?.isLive && !this.isReserved;
+    return !this.isBusy && !this.isReserved;
   }
 
   /** Runs `body` alone on the connection, after the statements before it; a live result is spooled first. */

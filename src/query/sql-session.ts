@@ -1,17 +1,70 @@
 import { randomUUID } from "node:crypto";
 import type { Connection } from "../duck/database.ts";
 import { EiderError } from "../errors.ts";
+import type { OpenTransactions } from "./open-transactions.ts";
 import type { Slot } from "./slot.ts";
 import { Slots } from "./slots.ts";
 
 /**
  * A transaction of a session. It begins at its first statement, so that an idle client pins no snapshot, and keeps one
- * slot from then to its end.
+ * slot from then to its end. One that is left alone for too long is rolled back, because it keeps its snapshot, its slot
+ * and what it defines from others; from then on it refuses everything but ROLLBACK, lest what its client sends next be
+ * committed statement by statement.
  */
 export class Transaction {
   readonly id = randomUUID();
+  readonly #open: OpenTransactions;
+  #users = 0;
+  #idleTimer: NodeJS.Timeout | undefined;
+  /** Settles when it has been rolled back because nobody used it. */
+  #leftAlone: Promise<void> | undefined;
   #slot: Slot | undefined;
   readonly #atEnd: Array<() => Promise<void>> = [];
+
+  constructor(open: OpenTransactions) {
+    this.#open = open;
+  }
+
+  /** To be held while it is needed; the returned function lets go. Throws `transaction_aborted` once it was left alone. */
+  use(): () => void {
+    this.throwIfLeftAlone();
+    this.#users++;
+    clearTimeout(this.#idleTimer);
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.#users--;
+      this.#startIdleTimer();
+    };
+  }
+
+  /** Throws `transaction_aborted`. */
+  throwIfLeftAlone(): void {
+    if (!this.#leftAlone) return;
+    throw new EiderError(
+      "transaction_aborted",
+      `no statement of the transaction ran for transaction_idle_seconds (${this.#open.idleSeconds}): it was rolled back, ` +
+        "and nothing of it was stored. ROLLBACK, and begin it again",
+    );
+  }
+
+  /** One that has not begun keeps nothing from anybody. */
+  #startIdleTimer(): void {
+    clearTimeout(this.#idleTimer);
+    if (this.#users > 0 || !this.#slot) return;
+    this.#idleTimer = setTimeout(() => this.#onIdle(), this.#open.idleSeconds * 1000).unref();
+  }
+
+  #onIdle(): void {
+    // A result that is still being read.
+    if (this.#slot?.isBusy) {
+      this.#startIdleTimer();
+      return;
+    }
+    this.#open.leftAloneCount++;
+    this.#leftAlone = this.#finish("rollback", (work) => work()).catch(() => undefined);
+  }
 
   get hasBegun(): boolean {
     return this.#slot !== undefined;
@@ -19,6 +72,7 @@ export class Transaction {
 
   /** The slot, with the transaction begun on it. */
   async begin(slots: Slots): Promise<Slot> {
+    this.throwIfLeftAlone();
     if (this.#slot?.connection.isClosed) {
       throw new EiderError(
         "transaction_aborted",
@@ -40,6 +94,7 @@ export class Transaction {
       throw error;
     }
     slot.isInTransaction = true;
+    this.#open.count++;
     return slot;
   }
 
@@ -56,6 +111,13 @@ export class Transaction {
 
   /** COMMIT that fails rolls back and rethrows DuckDB's error. */
   async end(action: "commit" | "rollback", inTurn: InTurn = (work) => work()): Promise<void> {
+    clearTimeout(this.#idleTimer);
+    await this.#leftAlone;
+    if (action === "commit") this.throwIfLeftAlone();
+    await this.#finish(action, inTurn);
+  }
+
+  async #finish(action: "commit" | "rollback", inTurn: InTurn): Promise<void> {
     const slot = this.#slot;
     this.#slot = undefined;
     if (!slot) {
@@ -81,6 +143,7 @@ export class Transaction {
         }
       });
     } finally {
+      this.#open.count--;
       slot.isInTransaction = false;
       slot.isReserved = false;
       for (const release of this.#atEnd.splice(0)) await slot.exclusive(release).catch(() => undefined);
@@ -111,10 +174,12 @@ export class SqlSession implements AsyncDisposable {
   readonly #transactions = new Map<string, Transaction>();
 
   readonly #inTurn: InTurn;
+  readonly #open: OpenTransactions;
 
-  constructor(connect: () => Promise<Connection>, inTurn: InTurn) {
+  constructor(connect: () => Promise<Connection>, inTurn: InTurn, open: OpenTransactions) {
     this.slots = new Slots(connect);
     this.#inTurn = inTurn;
+    this.#open = open;
   }
 
   /**
@@ -126,7 +191,7 @@ export class SqlSession implements AsyncDisposable {
   }
 
   beginTransaction(): Transaction {
-    const transaction = new Transaction();
+    const transaction = new Transaction(this.#open);
     this.#transactions.set(transaction.id, transaction);
     return transaction;
   }
@@ -140,12 +205,17 @@ export class SqlSession implements AsyncDisposable {
 
   /** Runs `body` alone on the right slot: that of the transaction, else one that is free. */
   async onSlot<T>(transaction: Transaction | undefined, body: (slot: Slot) => Promise<T>): Promise<T> {
-    await this.slots.revive();
-    const slot = transaction ? await transaction.begin(this.slots) : await this.slots.pick();
-    return slot.exclusive(async () => {
-      await this.slots.catchUp(slot);
-      return body(slot);
-    });
+    const letGo = transaction?.use();
+    try {
+      await this.slots.revive();
+      const slot = transaction ? await transaction.begin(this.slots) : await this.slots.pick();
+      return await slot.exclusive(async () => {
+        await this.slots.catchUp(slot);
+        return body(slot);
+      });
+    } finally {
+      letGo?.();
+    }
   }
 
   /** Runs `body` on the home slot, beside any transaction. */

@@ -2,6 +2,7 @@ import type { Principal } from "../access/principal.ts";
 import type { Database } from "../duck/database.ts";
 import type { EiderError } from "../errors.ts";
 import type { IngestServices } from "../ingest/services.ts";
+import type { OpenTransactions } from "../query/open-transactions.ts";
 import type { NameDefaults } from "../query/own-statement.ts";
 import type { StreamEnd } from "../query/result-stream.ts";
 import type { SpoolSpace } from "../query/spool-space.ts";
@@ -34,6 +35,7 @@ export interface SessionServices extends IngestServices {
   readonly reader?: StatementReader | undefined;
   /** False when there is no housekeeping task of that number. */
   readonly cancelTask: (id: number) => boolean;
+  readonly transactions: OpenTransactions;
   /** For results that wait for their reader. */
   readonly spool: SpoolSpace;
 }

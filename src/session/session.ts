@@ -81,6 +81,7 @@ export class ClientSession implements Session, SessionContext {
     this.sql = new SqlSession(
       () => connect(services),
       (work) => services.lake.commit("direct", work),
+      services.transactions,
     );
     this.#reads = new ReadBarrier(services, this.id);
     this.resultTypes = resultTypes;

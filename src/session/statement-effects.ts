@@ -16,7 +16,8 @@ export async function runTransactionStatement(context: SessionContext, piece: Pi
   const word = piece.tokens[0]?.text ?? "";
   const open = context.sql.transactionFor();
   if (BEGIN_WORDS.has(word)) {
-    if (!open) context.sql.beginTransaction();
+    if (open) open.throwIfLeftAlone();
+    else context.sql.beginTransaction();
     return;
   }
   if (!open) return;

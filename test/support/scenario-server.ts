@@ -31,12 +31,19 @@ export class ScenarioServer implements AsyncDisposable {
   readonly inFlight: Map<string, number>;
   /** The limits that calls were refused by. */
   readonly refused: string[];
+  readonly leftAlone: string[];
   readonly #clients: FlightTestClient[] = [];
 
   private constructor(
     backend: ScenarioBackend,
     flight: FlightServer,
-    seen: { lines: LogLine[]; calls: SeenCall[]; inFlight: Map<string, number>; refused: string[] },
+    seen: {
+      lines: LogLine[];
+      calls: SeenCall[];
+      inFlight: Map<string, number>;
+      refused: string[];
+      leftAlone: string[];
+    },
   ) {
     this.backend = backend;
     this.flight = flight;
@@ -44,6 +51,7 @@ export class ScenarioServer implements AsyncDisposable {
     this.calls = seen.calls;
     this.inFlight = seen.inFlight;
     this.refused = seen.refused;
+    this.leftAlone = seen.leftAlone;
   }
 
   static async open(limits: Partial<Limits> = {}, options: ScenarioServerOptions = {}): Promise<ScenarioServer> {
@@ -52,6 +60,7 @@ export class ScenarioServer implements AsyncDisposable {
     const calls: SeenCall[] = [];
     const inFlight = new Map<string, number>();
     const refused: string[] = [];
+    const leftAlone: string[] = [];
     const at = (level: string) => (fields: object, message: string) => void lines.push({ level, fields, message });
     const flight = await FlightServer.listen({
       host: "127.0.0.1",
@@ -71,10 +80,11 @@ export class ScenarioServer implements AsyncDisposable {
         inFlight: (method, count) => void inFlight.set(method, count),
         sessions: () => undefined,
         refused: (limit) => void refused.push(limit),
+        leftAlone: (what) => void leftAlone.push(what),
       },
       ...options,
     });
-    return new ScenarioServer(backend, flight, { lines, calls, inFlight, refused });
+    return new ScenarioServer(backend, flight, { lines, calls, inFlight, refused, leftAlone });
   }
 
   /** A client with a connection of its own, closed with the server. */

@@ -7,6 +7,7 @@ import { systemClock } from "../../../src/flush/clock.ts";
 import { Flusher } from "../../../src/flush/flusher.ts";
 import type { IngestServices } from "../../../src/ingest/services.ts";
 import type { Lake } from "../../../src/lake/lake.ts";
+import { OpenTransactions } from "../../../src/query/open-transactions.ts";
 import { SqlSession } from "../../../src/query/sql-session.ts";
 import { RecordingObserver } from "../flush/flush-fixture.ts";
 import { LakeFixture, silent } from "../lake/lake-fixture.ts";
@@ -121,6 +122,7 @@ async function openParts(fixture: LakeFixture, failpoints: FailpointSpec): Promi
   const sql = new SqlSession(
     () => lake.connect(),
     (work) => lake.commit("direct", work),
+    new OpenTransactions(3600),
   );
   return { lake, buffers, flusher, sql };
 }

@@ -16,6 +16,7 @@ const COUNTED = [
   "info",
   "up",
   "value",
+  "transactions",
   "used",
 ];
 
