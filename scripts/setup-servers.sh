@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the databases and the browser that the tests start, Java and Maven, from Debian's packages; needs root.
+# Installs the databases and the browser that the tests start, Java, Maven and libfaketime, from Debian's packages; needs root.
 # Without them `npm test` skips what needs them.
 set -euo pipefail
 packages=()
@@ -9,6 +9,7 @@ compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || packages+=(postgresq
 command -v javac >/dev/null || packages+=(default-jdk-headless)
 command -v mvn >/dev/null || packages+=(maven)
 command -v promtool >/dev/null || packages+=(prometheus)
+compgen -G "/usr/lib/*/faketime/libfaketimeMT.so.1" >/dev/null || packages+=(libfaketime)
 [ ${#packages[@]} -gt 0 ] || exit 0
 if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then
   echo "not installed: ${packages[*]} (needs apt-get and root)" >&2

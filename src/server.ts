@@ -6,6 +6,7 @@ import { Gatekeeper } from "./access/gatekeeper.ts";
 import { TlsFiles } from "./access/tls.ts";
 import { type FailpointSpec, Failpoints } from "./base/failpoints.ts";
 import { Scope } from "./base/scope.ts";
+import { steadyNowMs } from "./base/steady-clock.ts";
 import { BufferStore } from "./buffer/store.ts";
 import type { Config } from "./config/config.ts";
 import type { SettingView } from "./config/describe.ts";
@@ -15,7 +16,7 @@ import { DataFolder } from "./duck/data-folder.ts";
 import { Database } from "./duck/database.ts";
 import { Extensions } from "./duck/extensions.ts";
 import { FlightServer } from "./flight/server.ts";
-import { systemClock } from "./flush/clock.ts";
+import { steadyClock, systemClock } from "./flush/clock.ts";
 import { Flusher } from "./flush/flusher.ts";
 import type { FlushObserver } from "./flush/observer.ts";
 import { Sweeper } from "./flush/sweeper.ts";
@@ -137,7 +138,7 @@ async function compose(
       lakeIntervalMs: LAKE_CHORES_INTERVAL_MS,
       concurrency: config.housekeepingThreads,
       observer: housekeepingObserver(metrics),
-      clock: systemClock,
+      clock: steadyClock,
       log,
     }),
   );
@@ -325,7 +326,7 @@ async function compose(
   collectWith(metrics.guardRestoredFiles, () => metrics.guardRestoredFiles.set(lake.restoredFiles));
   collectWith(metrics.catalogUp, () => metrics.catalogUp.set(lake.outage ? 0 : 1));
   collectWith(metrics.catalogAway, () => {
-    metrics.catalogAway.set(lake.outage ? (Date.now() - lake.outage.sinceMs) / 1000 : 0);
+    metrics.catalogAway.set((lake.outage?.lengthMs ?? 0) / 1000);
   });
   collectSpool(metrics, spool, config);
   collectLimits(metrics, limitValues(config), () => ({
@@ -344,10 +345,10 @@ async function compose(
     httpPort: http.port,
     async drain() {
       isDraining = true;
-      const untilMs = Date.now() + config.shutdownTimeoutSeconds * 1000;
+      const untilMs = performance.now() + config.shutdownTimeoutSeconds * 1000;
       // Half of the time at most for calls that run; what they acknowledged is to be flushed in the other half.
       await flight.drain((config.shutdownTimeoutSeconds * 1000) / 2);
-      const isDone = await flusher.drain(Math.max(0, untilMs - Date.now()));
+      const isDone = await flusher.drain(Math.max(0, untilMs - performance.now()));
       if (!isDone)
         log.warn({}, "not everything was flushed in time; the rest waits in its segments for the next start");
     },
@@ -363,6 +364,7 @@ function openGatekeeper(config: Config, log: Logger, metrics: Metrics): Promise<
     refused: (reason) => metrics.authFailures.inc({ reason }),
     log,
     nowMs: Date.now,
+    steadyMs: steadyNowMs,
   });
 }
 

@@ -20,7 +20,10 @@ export interface GatekeeperOptions {
   readonly refused: (why: Refusal) => void;
   readonly log: Record<"info" | "warn" | "error", (fields: object, message: string) => void>;
   /** Unix milliseconds. */
+  /** Unix time: by which JWTs expire. */
   readonly nowMs: () => number;
+  /** Of a clock that nobody sets: for waits. */
+  readonly steadyMs: () => number;
 }
 
 /** How long a verified credential is believed without another look, and how many are kept. */
@@ -54,9 +57,9 @@ export class Gatekeeper implements Authenticator, Disposable {
     this.#options = options;
     this.#users = users;
     this.#jwt = jwt;
-    this.#refusals = new Refusals({ ...options, count: options.refused });
-    this.#perUser = new Throttle(PER_USER, options.nowMs);
-    this.#perAddress = new Throttle(PER_ADDRESS, options.nowMs);
+    this.#refusals = new Refusals({ ...options, nowMs: options.steadyMs, count: options.refused });
+    this.#perUser = new Throttle(PER_USER, options.steadyMs);
+    this.#perAddress = new Throttle(PER_ADDRESS, options.steadyMs);
   }
 
   /** Throws `config_invalid` when a file cannot be read or is not valid. */
@@ -92,7 +95,7 @@ export class Gatekeeper implements Authenticator, Disposable {
     if (credentials.kind === "none") return this.#ofCertificate(peer);
     const cacheKey = digest(credentials);
     const known = this.#verified.get(cacheKey);
-    if (known && known.untilMs > this.#options.nowMs() && known.principal.isCurrent()) return known.principal;
+    if (known && known.untilMs > this.#options.steadyMs() && known.principal.isCurrent()) return known.principal;
     const { principal, untilMs } = await this.#verify(credentials, peer);
     this.#remember(cacheKey, { principal, untilMs });
     return principal;
@@ -114,12 +117,12 @@ export class Gatekeeper implements Authenticator, Disposable {
       this.#perAddress.failed(address);
       throw this.#refuse("password", address, "wrong user name or password");
     }
-    return { principal: user.principal, untilMs: this.#options.nowMs() + CACHE_MS };
+    return { principal: user.principal, untilMs: this.#options.steadyMs() + CACHE_MS };
   }
 
   async #ofToken(token: string, { address }: Peer): Promise<Verified> {
     const user = this.#users.findByToken(hashToken(token));
-    if (user) return { principal: user.principal, untilMs: this.#options.nowMs() + CACHE_MS };
+    if (user) return { principal: user.principal, untilMs: this.#options.steadyMs() + CACHE_MS };
     this.#refuseThrottled(this.#perAddress.waitSeconds(address), address);
     const looksLikeJwt = token.split(".").length === 3;
     if (!this.#jwt || !looksLikeJwt) {
@@ -130,7 +133,7 @@ export class Gatekeeper implements Authenticator, Disposable {
   }
 
   async #ofJwt(jwt: JwtVerifier, token: string, address: string): Promise<Verified> {
-    const { nowMs } = this.#options;
+    const { nowMs, steadyMs } = this.#options;
     try {
       const { name, grants: claimed, expiresAtMs } = await jwt.verify(token);
       const grants = claimed ?? this.#users.find(name)?.principal.grants;
@@ -144,7 +147,7 @@ export class Gatekeeper implements Authenticator, Disposable {
         grants,
         isCurrent: () => nowMs() < expiresAtMs && (user?.isCurrent() ?? true),
       };
-      return { principal, untilMs: Math.min(expiresAtMs, nowMs() + CACHE_MS) };
+      return { principal, untilMs: steadyMs() + CACHE_MS };
     } catch (error) {
       if (!(error instanceof EiderError) || error.code !== "unauthenticated") throw error;
       this.#perAddress.failed(address);

@@ -5,7 +5,6 @@ export interface RefusalsOptions {
   /** Counts each one. */
   readonly count: (reason: Refusal) => void;
   readonly log: { warn(fields: object, message: string): void };
-  /** Unix milliseconds. */
   readonly nowMs: () => number;
 }
 

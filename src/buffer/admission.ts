@@ -95,7 +95,7 @@ export class Admission {
     if (this.#closed) return Promise.reject(this.#closed);
     if (this.tryEnter(key, lane, bytes)) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = { key, name, lane, bytes, sinceMs: Date.now(), timer: undefined, resolve, reject };
+      const waiter: Waiter = { key, name, lane, bytes, sinceMs: performance.now(), timer: undefined, resolve, reject };
       this.#waiters.add(waiter);
       if (this.#isDiskFull(key)) this.#startTimer(waiter);
     });
@@ -124,7 +124,7 @@ export class Admission {
     this.#waiters.delete(waiter);
     clearTimeout(waiter.timer);
     this.#waitCount += 1;
-    this.#waitedMs += Date.now() - waiter.sinceMs;
+    this.#waitedMs += performance.now() - waiter.sinceMs;
     if (error) waiter.reject(error);
     else waiter.resolve();
   }

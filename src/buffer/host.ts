@@ -1,6 +1,7 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Failpoints } from "../base/failpoints.ts";
+import { steadyNowMs } from "../base/steady-clock.ts";
 import { syncPath } from "../base/sync-path.ts";
 import { type Target, targetKey, targetName } from "../base/target.ts";
 import { fromDuckError } from "../duck/errors.ts";
@@ -71,7 +72,7 @@ export class BufferHost {
         memoryMb: flushMemoryMb,
         segment: this.#segmentSettings(),
         quarantine,
-        cutoffMs: Date.now() - this.#settings.tokenRetentionSeconds * 1000,
+        cutoffMs: steadyNowMs() - this.#settings.tokenRetentionSeconds * 1000,
         known: new Set(known),
       });
       if (!found || found.segments.length === 0) continue;

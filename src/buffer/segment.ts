@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Failpoints } from "../base/failpoints.ts";
+import { steadyNowMs } from "../base/steady-clock.ts";
 import { isDurableAnyway, isFatal } from "../duck/errors.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import {
@@ -113,8 +114,8 @@ export class Segment {
   /** Writes the units in one transaction; when it fails, in halves, so that only a guilty one is refused. */
   async write(units: readonly WriteUnit[]): Promise<WriteOutcome[]> {
     let isCommitted = false;
-    const atMs = Date.now();
-    const openedMs = this.#state.openedMs || atMs;
+    const atMs = steadyNowMs();
+    const openedMs = this.#state.openedMs || Date.now();
     try {
       await this.#writeInTransaction(units, openedMs, atMs);
       isCommitted = true;

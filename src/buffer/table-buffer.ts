@@ -1,4 +1,5 @@
 import { must } from "../base/assert.ts";
+import { steadyNowMs } from "../base/steady-clock.ts";
 import { type Target, targetName } from "../base/target.ts";
 import { EiderError } from "../errors.ts";
 import { ensureFolder } from "./buffer-folder.ts";
@@ -164,7 +165,9 @@ export class TableBuffer {
     const firstSeq = this.#chain.reserve(staged.rows);
     const { rows } = staged;
     const row =
-      token === undefined ? undefined : { token, tableId: layout.id, rows, seq: firstSeq + rows - 1, atMs: Date.now() };
+      token === undefined
+        ? undefined
+        : { token, tableId: layout.id, rows, seq: firstSeq + rows - 1, atMs: steadyNowMs() };
     const done = staged.commit(firstSeq, op, row);
     const isCommitted = done.then(
       () => {

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { steadyNowMs } from "../base/steady-clock.ts";
 import { syncPath } from "../base/sync-path.ts";
 import type { Connection } from "../duck/database.ts";
 import { diskBytesOf, removeDatabase, tempFolderOf, tokensPath } from "./buffer-folder.ts";
@@ -29,7 +30,7 @@ export class TokenBook {
   }
 
   get cutoffMs(): number {
-    return Date.now() - this.#retentionMs;
+    return steadyNowMs() - this.#retentionMs;
   }
 
   get diskBytes(): number {

@@ -2,6 +2,7 @@ import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceI
 import { HealthImplementation } from "grpc-health-check";
 import { type Authenticator, OPEN_AUTHENTICATOR } from "../access/authenticator.ts";
 import type { TlsFiles } from "../access/tls.ts";
+import { steadyNowMs } from "../base/steady-clock.ts";
 import { EiderError } from "../errors.ts";
 import { FLIGHT_PACKAGE } from "../wire/proto.ts";
 import { adapt, type Handler } from "./adapter.ts";
@@ -49,9 +50,6 @@ const KEEPALIVE_TIMEOUT_MS = 20_000;
 /** How often expired sessions, tickets and polls are looked for. */
 const SWEEP_MS = 1000;
 
-/** Milliseconds since 1970 as at the start, then by a clock that nobody sets. */
-const monotonicMs = () => performance.timeOrigin + performance.now();
-
 /** The Flight SQL server: owns the port, the sessions and all that clients hold; the backend is the caller's. */
 export class FlightServer implements AsyncDisposable {
   readonly port: number;
@@ -86,7 +84,7 @@ export class FlightServer implements AsyncDisposable {
   /** Resolves when the port accepts connections; rejects with `config_invalid` when it cannot be had. */
   static async listen(options: FlightServerOptions): Promise<FlightServer> {
     const { backend, log, info, limits, observer = SILENT_OBSERVER, authenticator = OPEN_AUTHENTICATOR } = options;
-    const now = monotonicMs;
+    const now = steadyNowMs;
     const tickets = new Tickets(limits, now);
     const polls = new Polls(limits, now);
     const statements = new LeaseTable<BoundStatement>({

@@ -1,3 +1,5 @@
+import { steadyNowMs } from "../base/steady-clock.ts";
+
 /** Time as the flusher sees it, so that tests can turn it. */
 export interface Clock {
   /** Unix time. */
@@ -13,3 +15,6 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** For what is due so long after something else, whatever becomes of the time of day meanwhile. */
+export const steadyClock: Clock = { nowMs: steadyNowMs, after: systemClock.after };

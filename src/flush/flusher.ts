@@ -195,11 +195,11 @@ export class Flusher implements AsyncDisposable {
     const startedMs = clock.nowMs();
     const started = performance.now();
     table.stage = "compacting";
-    table.batch = { segments, startedMs, compaction: undefined, compactMs: 0 };
+    table.batch = { segments, startedMs, started, compaction: undefined, compactMs: 0 };
     this.#compactions++;
     try {
       const compaction = await buffers.compact(segments);
-      table.batch = { segments, startedMs, compaction, compactMs: performance.now() - started };
+      table.batch = { segments, startedMs, started, compaction, compactMs: performance.now() - started };
       table.stage = "ready";
     } catch (error) {
       this.#fail(table, error, { compact: performance.now() - started });
@@ -247,7 +247,7 @@ export class Flusher implements AsyncDisposable {
     const started = performance.now();
     await this.#removeFiles(table, batch.segments, batch.compaction);
     const phasesMs = { ...facts.phasesMs, remove: performance.now() - started };
-    this.#options.observer.flushed(this.#history.add(table.target, batch, { ...facts, phasesMs }, this.#options.clock));
+    this.#options.observer.flushed(this.#history.add(table.target, batch, { ...facts, phasesMs }));
     table.batch = undefined;
     table.resolveUpTo(newestSeq(batch.segments));
     if (table.stage === "waiting") return;
@@ -295,12 +295,12 @@ export class Flusher implements AsyncDisposable {
   }
 
   #fail(table: TableQueue, error: unknown, phasesMs: FlushRecord["phasesMs"]): void {
-    const { observer, log, clock } = this.#options;
+    const { observer, log } = this.#options;
     const { batch } = table;
     table.batch = undefined;
     this.#retryLater(table, error);
     if (batch) {
-      const record = this.#history.add(table.target, batch, { phasesMs, error: messageOf(error) }, clock);
+      const record = this.#history.add(table.target, batch, { phasesMs, error: messageOf(error) });
       observer.failed(table.target, record.reason, error instanceof EiderError ? error.code : "internal");
     }
     log.warn(

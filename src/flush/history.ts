@@ -1,6 +1,5 @@
 import type { Target } from "../base/target.ts";
 import type { SealedSegment } from "../buffer/types.ts";
-import type { Clock } from "./clock.ts";
 import type { FlushRecord } from "./observer.ts";
 import type { Batch } from "./table-queue.ts";
 
@@ -22,8 +21,8 @@ export class FlushHistory {
     return this.#records;
   }
 
-  add(target: Target, batch: Batch, facts: FlushFacts, clock: Clock): FlushRecord {
-    const { segments, compaction, startedMs } = batch;
+  add(target: Target, batch: Batch, facts: FlushFacts): FlushRecord {
+    const { segments, compaction, startedMs, started } = batch;
     const rowsIn = segments.reduce((sum, segment) => sum + segment.rows, 0);
     const record: FlushRecord = {
       target,
@@ -35,7 +34,7 @@ export class FlushHistory {
       rowsDeleted: facts.rowsDeleted ?? 0,
       bytes: segments.reduce((sum, segment) => sum + segment.bytes, 0),
       startedMs,
-      durationMs: clock.nowMs() - startedMs,
+      durationMs: performance.now() - started,
       phasesMs: facts.phasesMs,
       alreadyCommitted: facts.alreadyCommitted ?? false,
       error: facts.error,

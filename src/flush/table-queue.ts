@@ -11,6 +11,8 @@ export type Stage = "idle" | "compacting" | "ready" | "committing" | "removing" 
 export interface Batch {
   readonly segments: readonly SealedSegment[];
   readonly startedMs: number;
+  /** The same by performance.now(). */
+  readonly started: number;
   readonly compaction: Compaction | undefined;
   readonly compactMs: number;
 }

@@ -5,6 +5,8 @@ import type { Log } from "./types.ts";
 export interface Outage {
   /** Unix time. */
   readonly sinceMs: number;
+  /** How long it has lasted by now, by a clock that nobody sets. */
+  readonly lengthMs: number;
 }
 
 export interface CatalogWatchOptions {
@@ -49,10 +51,10 @@ export class CatalogWatch implements Disposable {
     if (!(error instanceof EiderError) || error.code !== "lake_unavailable" || this.#explained.has(error)) return error;
     await this.check();
     if (!this.#outage) return error;
-    const { sinceMs } = this.#outage;
+    const { sinceMs, lengthMs } = this.#outage;
     const told = new EiderError(
       "lake_unavailable",
-      `the lake's catalog has not answered for ${Math.round((Date.now() - sinceMs) / 1000)} s ` +
+      `the lake's catalog has not answered for ${Math.round(lengthMs / 1000)} s ` +
         `(since ${new Date(sinceMs).toISOString()}): ${oneLine(error.message)}. Appends to tables that this server has written to ` +
         "since its start are still taken; for everything else try again when the catalog is back",
       { cause: error },
@@ -99,7 +101,7 @@ export class CatalogWatch implements Disposable {
         throw new EiderError("lake_unavailable", `no answer within ${patienceMs / 1000} s`);
       await answer;
       if (!this.#outage) return;
-      log.info({ awaySeconds: Math.round((Date.now() - this.#outage.sinceMs) / 1000) }, "the lake's catalog is back");
+      log.info({ awaySeconds: Math.round(this.#outage.lengthMs / 1000) }, "the lake's catalog is back");
       this.#outage = undefined;
       onBack();
     } catch (error) {
@@ -109,7 +111,7 @@ export class CatalogWatch implements Disposable {
           "the lake's catalog does not answer; appends to known tables are kept",
         );
       }
-      this.#outage ??= { sinceMs: Date.now() };
+      this.#outage ??= outageFromNow();
       if (this.#isClosed) return;
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => void this.check(), intervalMs).unref();
@@ -120,6 +122,16 @@ export class CatalogWatch implements Disposable {
     this.#isClosed = true;
     clearTimeout(this.#timer);
   }
+}
+
+function outageFromNow(): Outage {
+  const started = performance.now();
+  return {
+    sinceMs: Date.now(),
+    get lengthMs() {
+      return performance.now() - started;
+    },
+  };
 }
 
 /** PostgreSQL's driver writes several, with tabs. */

@@ -33,6 +33,7 @@ async function open() {
     refused: (why) => void refusals.push(why),
     log: { info: () => undefined, warn: (_, message) => void lines.push(message), error: () => undefined },
     nowMs: () => nowMs,
+    steadyMs: () => nowMs,
   });
   onTestFinished(async () => {
     gatekeeper[Symbol.dispose]();

@@ -70,10 +70,12 @@ test("Flight calls by method, command and code", async () => {
   observer.inFlight("DoGet", 2);
   observer.sessions(3);
   observer.refused("max_sessions");
+  observer.leftAlone("session");
   expect(
     await samples(metrics, /^eider_(limit_refusals|flight_requests|flight_request_duration_seconds_sum|sessions)/),
   ).toEqual([
     "eider_sessions 3",
+    "eider_sessions_left_alone_total 1",
     'eider_flight_requests_total{method="DoGet",command="CommandStatementQuery",code="OK"} 1',
     'eider_flight_request_duration_seconds_sum{method="DoGet",command="CommandStatementQuery"} 0.25',
     'eider_flight_requests_running{method="DoGet"} 2',
