@@ -123,6 +123,11 @@ const ROWS = [
       ],
     },
     {
+      title: "Rest between commits",
+      unit: "s",
+      q: [[`max by (instance) (eider_commit_pause_seconds{${I}})`, "{{instance}}"]],
+    },
+    {
       title: "Rows changed in the lake",
       unit: "rowsps",
       q: [[rate("eider_flush_rows_total", T, "table, change"), "{{table}} {{change}}"]],

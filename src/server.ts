@@ -164,7 +164,18 @@ async function compose(
     }),
   );
   const flusher: Flusher = scope.use(
-    new Flusher({ ...config, buffers, lake, observer: flushes, clock: systemClock, log }),
+    new Flusher({
+      ...config,
+      buffers,
+      lake,
+      observer: flushes,
+      clock: systemClock,
+      log,
+      pauseLimits: {
+        greatestMs: config.commitPauseMaxSeconds * 1000,
+        maxAgeMs: config.bufferMaxAgeSeconds * 1000,
+      },
+    }),
   );
   await flusher.recover(buffers.recovered);
   const sweeper = scope.use(
@@ -324,6 +335,7 @@ async function compose(
   collectBufferCounts(metrics, () => ({ ...buffers.backPressure, quarantined: buffers.quarantined.length }));
   collectWith(metrics.housekeepingRunning, () => metrics.housekeepingRunning.set(housekeeper.tasks.runningCount));
   collectWith(metrics.guardRestoredFiles, () => metrics.guardRestoredFiles.set(lake.restoredFiles));
+  collectWith(metrics.commitPause, () => metrics.commitPause.set(flusher.pauseMs / 1000));
   collectWith(metrics.catalogUp, () => metrics.catalogUp.set(lake.outage ? 0 : 1));
   collectWith(metrics.catalogAway, () => {
     metrics.catalogAway.set((lake.outage?.lengthMs ?? 0) / 1000);

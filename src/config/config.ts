@@ -37,6 +37,8 @@ export interface Config {
   readonly bufferMaxBytes: number;
   readonly bufferMaxAgeSeconds: number;
   readonly sweepIntervalSeconds: number;
+  /** Bounds the rest that the committer takes between commits while the catalog is slow; 0: none. */
+  readonly commitPauseMaxSeconds: number;
   readonly maxParallelFlushes: number;
   readonly autoCreateTables: boolean;
   readonly bufferMemoryMb: number;

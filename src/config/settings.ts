@@ -284,6 +284,12 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     help: "how often buffers are looked at for a flush",
     legacy: ["DUCKLING_QUEUE_FLUSH_INTERVAL_SECONDS"],
   },
+  commitPauseMaxSeconds: {
+    group: "Flush",
+    kind: seconds(0, TIMER_MAX_SECONDS),
+    default: 5,
+    help: "longest rest between two commits while the catalog is slow; 0: none",
+  },
   maxParallelFlushes: {
     group: "Flush",
     kind: whole(1, 64),

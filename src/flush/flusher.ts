@@ -4,6 +4,8 @@ import type { Buffers, Compaction, SealedSegment, SealReason } from "../buffer/t
 import { EiderError, messageOf } from "../errors.ts";
 import type { CommitResult, FlushPart, Log } from "../lake/types.ts";
 import type { Clock } from "./clock.ts";
+import type { CommitPauseLimits } from "./commit-pause.ts";
+import { CommitRest } from "./commit-rest.ts";
 import { type FlushFacts, FlushHistory, newestSeq } from "./history.ts";
 import type { FlushObserver, FlushRecord } from "./observer.ts";
 import { type Batch, type ReadyTable, TableQueue, takeBatch, takeReady } from "./table-queue.ts";
@@ -28,12 +30,17 @@ export interface FlusherOptions {
   readonly log: Log;
   /** Compactions at a time, each with `flush_memory_mb`. */
   readonly maxParallelFlushes: number;
+  /** Default: no rests. */
+  readonly pauseLimits?: CommitPauseLimits;
 }
+
+const NO_PAUSES: CommitPauseLimits = { greatestMs: 0, maxAgeMs: 0 };
 
 /**
  * Brings sealed segments into the lake. Each table's batch is compacted, a few tables at a time; there is one committer,
  * and whenever it is free it takes all tables that are ready into one transaction. While it runs, newly sealed segments
- * gather, so that load makes commits larger and not more. A table that fails waits and is tried again, for ever; nothing
+ * gather, so that load makes commits larger and not more; while the catalog is slow it rests between commits (`commit-pause.ts`),
+ * and what gathers then is compacted and committed as one. A table that fails waits and is tried again, for ever; nothing
  * of it is dropped, and the others go on.
  */
 export class Flusher implements AsyncDisposable {
@@ -43,10 +50,17 @@ export class Flusher implements AsyncDisposable {
   readonly #work = new Set<Promise<void>>();
   #compactions = 0;
   #isCommitting = false;
+  readonly #rest: CommitRest;
   #isStopped = false;
 
   constructor(options: FlusherOptions) {
     this.#options = options;
+    this.#rest = new CommitRest(options.pauseLimits ?? NO_PAUSES, options.clock, () => this.#pump());
+  }
+
+  /** Rest after each commit at present, because the catalog is slow. */
+  get pauseMs(): number {
+    return this.#rest.pauseMs;
   }
 
   /** The last 200 flushes, oldest first. */
@@ -168,6 +182,7 @@ export class Flusher implements AsyncDisposable {
 
   #pump(): void {
     if (this.#isStopped) return;
+    const isResting = this.#isResting();
     for (const [key, table] of this.#tables) {
       if (table.stage !== "idle") continue;
       const waiting = this.#options.buffers.sealed(table.target);
@@ -177,17 +192,29 @@ export class Flusher implements AsyncDisposable {
         table.resolveUpTo(Number.POSITIVE_INFINITY);
       } else if (committed.length > 0) {
         this.#track(this.#removeAgain(table, committed));
-      } else if (this.#compactions < this.#options.maxParallelFlushes) {
+      } else if (!isResting && this.#compactions < this.#options.maxParallelFlushes) {
         // To the end of the line, so that busy tables do not keep the others waiting.
         this.#tables.delete(key);
         this.#tables.set(key, table);
         this.#track(this.#compact(table, takeBatch(waiting)));
       }
     }
-    if (!this.#isCommitting) {
-      const ready = takeReady(this.#tables.values());
-      if (ready.length > 0) this.#track(this.#commit(ready));
-    }
+    if (this.#isCommitting || isResting || (this.#rest.pauseMs > 0 && this.#gathers())) return;
+    const ready = takeReady(this.#tables.values());
+    if (ready.length > 0) this.#track(this.#commit(ready));
+  }
+
+  #isResting(): boolean {
+    const tables = [...this.#tables.values()].filter(({ stage }) => stage === "idle" || stage === "ready");
+    return this.#rest.isOn(tables, ({ target }) => this.#options.buffers.sealed(target));
+  }
+
+  /** Whether tables are on their way to the next commit, which would otherwise wait for the one after it. */
+  #gathers(): boolean {
+    const { buffers } = this.#options;
+    return [...this.#tables.values()].some(
+      ({ stage, target }) => stage === "compacting" || (stage === "idle" && buffers.sealed(target).length > 0),
+    );
   }
 
   async #compact(table: TableQueue, segments: readonly SealedSegment[]): Promise<void> {
@@ -211,8 +238,9 @@ export class Flusher implements AsyncDisposable {
   async #commit(ready: readonly ReadyTable[]): Promise<void> {
     const { lake, observer } = this.#options;
     this.#isCommitting = true;
+    this.#rest.commitBegins();
     for (const { table } of ready) table.stage = "committing";
-    let result: CommitResult;
+    let result: CommitResult | undefined;
     try {
       const parts = ready.map(({ table, batch, compaction }) => ({
         target: table.target,
@@ -225,6 +253,7 @@ export class Flusher implements AsyncDisposable {
       return;
     } finally {
       this.#isCommitting = false;
+      this.#rest.commitEnds(result && { commitMs: result.phasesMs.commit, conflicts: result.conflicts.length });
     }
     if (result.wasInDoubt) observer.inDoubt();
     for (const { table, batch } of ready) {
@@ -346,6 +375,7 @@ export class Flusher implements AsyncDisposable {
   /** Ends after the step that each table is in; those who wait get `shutting_down`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopped = true;
+    this.#rest[Symbol.dispose]();
     for (const table of this.#tables.values()) {
       table.cancelRetry();
       table.rejectAll(stopped());

@@ -60,6 +60,11 @@ export class TableQueue {
     this.lastError = undefined;
   }
 
+  /** Somebody waits for rows of this table. */
+  get isAwaited(): boolean {
+    return this.#waiters.length > 0;
+  }
+
   waitFor(goal: number): Promise<void> {
     return new Promise((resolve, reject) => this.#waiters.push({ goal, resolve, reject }));
   }
@@ -99,6 +104,12 @@ export function takeBatch(waiting: readonly SealedSegment[]): SealedSegment[] {
     taken.push(segment);
   }
   return taken;
+}
+
+/** Whether the segments fill a commit, so that more of them would only go into the next one. */
+export function fillsCommit(segments: readonly SealedSegment[]): boolean {
+  const sum = (of: (segment: SealedSegment) => number) => segments.reduce((total, segment) => total + of(segment), 0);
+  return sum(({ rows }) => rows) >= BATCH_ROWS_LIMIT || sum(({ bytes }) => bytes) >= BATCH_BYTES_LIMIT;
 }
 
 /** All tables that are ready, within the limits of one commit; those left over go next. */

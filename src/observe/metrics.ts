@@ -93,6 +93,12 @@ function declareFlush(r: Registry) {
       "committer",
       "class",
     ]),
+    commitPause: gauge(
+      r,
+      "eider_commit_pause_seconds",
+      "Rest after each commit at present, because the catalog is slow.",
+      [],
+    ),
     commitsInDoubt: counter(
       r,
       "eider_commits_in_doubt_total",

@@ -1,11 +1,14 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
-/** Stands before a server and, while shut, is what a client sees of one that is down. */
+/** Stands before a server: while shut, it is what a client sees of one that is down; with a delay, of one that is far. */
 export class TcpGate implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #isShut = false;
+  /** Before whatever the client sends is passed on. */
+  delayMs = 0;
   /** Connections refused or cut so far. */
   refused = 0;
 
@@ -53,7 +56,16 @@ export class TcpGate implements AsyncDisposable {
     });
     server.on("close", () => client.destroy());
     for (const socket of [client, server]) socket.on("error", () => socket.destroy());
-    client.pipe(server).pipe(client);
+    let passed = Promise.resolve();
+    client.on("data", (bytes) => {
+      // In order, also when the delay changes.
+      const late = this.delayMs > 0 ? sleep(this.delayMs) : undefined;
+      passed = passed.then(() => late).then(() => void server.write(bytes));
+    });
+    client.on("end", () => {
+      passed = passed.then(() => void server.end());
+    });
+    server.pipe(client);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
