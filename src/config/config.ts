@@ -1,5 +1,7 @@
+import type { StoreSettings } from "../base/store-settings.ts";
+
 /** The settings as the rest of the program sees them: one frozen object; keys are DESIGN's setting names in camelCase. */
-export interface Config {
+export interface Config extends StoreSettings {
   readonly host: string;
   readonly port: number;
   readonly httpPort: number;
@@ -13,15 +15,6 @@ export interface Config {
   /** How long a start waits for a catalog that does not answer. */
   readonly catalogWaitSeconds: number;
   readonly dataPath: string;
-  readonly storeEndpoint: string;
-  readonly storeRegion: string;
-  readonly storeUrlStyle: string;
-  readonly storeUseSsl: boolean;
-  readonly storeKeyId: string;
-  readonly storeSecret: string;
-  readonly storeSessionToken: string;
-  readonly storeAccount: string;
-  readonly storeConnection: string;
   readonly guardStore: boolean;
   /** 0 turns housekeeping off. */
   readonly housekeepingIntervalSeconds: number;

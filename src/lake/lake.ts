@@ -1,146 +1,76 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { assert } from "../base/assert.ts";
-import type { Failpoints } from "../base/failpoints.ts";
-import { syncPath } from "../base/sync-path.ts";
 import type { TableShape } from "../base/table.ts";
-import { type Target, targetKey, targetName } from "../base/target.ts";
-import { type Connection, Database } from "../duck/database.ts";
+import { type Target, targetKey } from "../base/target.ts";
+import type { Connection, Database } from "../duck/database.ts";
 import { fromDuckError, isFatal } from "../duck/errors.ts";
-import { LAKE, qualifiedName, quoteIdentifier, quoteLiteral } from "../duck/sql.ts";
-import { EiderError, messageOf } from "../errors.ts";
-import { attachLake, isEncrypted } from "./attach.ts";
+import { LAKE, quoteIdentifier } from "../duck/sql.ts";
 import { CatalogWatch, type Outage } from "./catalog-watch.ts";
-import { type Catalog, type CatalogRow, parseCatalog } from "./catalogs.ts";
+import { type CatalogRow, parseCatalog } from "./catalogs.ts";
 import { type CommitServices, FlushRun } from "./commit.ts";
 import type { CreateOptions } from "./ddl.ts";
+import { Definitions } from "./definitions.ts";
 import { Fences } from "./fence.ts";
-import { Guards } from "./guard.ts";
 import { type LakeInfo, readInfo } from "./info.ts";
-import type { LakeFiles } from "./lake-files.ts";
-import { takeLease } from "./lease.ts";
-import { LocalFiles } from "./local-files.ts";
+import { LakeInstance, type LakePlace } from "./instance.ts";
 import { type Maintenance, type MaintenanceControl, maintain } from "./maintenance.ts";
-import { METADATA, Metadata } from "./metadata.ts";
-import { ObjectFiles } from "./object-files.ts";
+import { Metadata } from "./metadata.ts";
+import type { LakeOptions } from "./options.ts";
+import { prepareLake } from "./prepare.ts";
 import { type Attempts, type Committer, Retries } from "./retries.ts";
-import { Settlement } from "./settlement.ts";
-import { createState } from "./state.ts";
-import { createStoreSecret, type DataPath, parseDataPath, type StoreSettings } from "./stores.ts";
+import { parseDataPath } from "./stores.ts";
+import { TableFences } from "./table-fences.ts";
 import { Tables } from "./tables.ts";
 import { Turn } from "./turn.ts";
-import type { CommitResult, ConflictClass, FlushPart, LoadExtension, Log } from "./types.ts";
+import type { CommitResult, FlushPart } from "./types.ts";
 import { waitForCatalog } from "./wait-for-catalog.ts";
 import { Watermarks } from "./watermark.ts";
 
-export interface LakeOptions extends StoreSettings {
-  readonly catalog: string;
-  /** Of the catalog's user; Quack's token. Empty: none, or in `catalog`. */
-  readonly catalogPassword: string;
-  readonly dataPath: string;
-  /** Keep a copy of an object store's new files until their COMMIT is known. */
-  readonly guardStore: boolean;
-  readonly targetSchema: string;
-  /** Tells this data folder's watermarks from those of others on the same lake; must never change. */
-  readonly writerId: string;
-  /** Beside the segments: see lease.ts. */
-  readonly leaseFile: string;
-  /** Folder for the guards' copies: hard links when it is on the data path's filesystem. */
-  readonly guardDir: string;
-  /** Memory limit of the lake instance; 0: DuckDB's own default. */
-  readonly queryMemoryMb: number;
-  /** Size of a DuckDB-file catalog's WAL at which it is checkpointed, for example `1GB`. */
-  readonly walAutocheckpoint: string;
-  readonly tempDirectory: string;
-  /**
-   * Set when strangers' SQL runs on the instance: it then reaches no other files, no network, and none of the settings.
-   * `folders`: those of the segments, beside the lake's own.
-   */
-  readonly lockDown?: { readonly folders: readonly string[] } | undefined;
-  readonly loadExtension: LoadExtension;
-  /** Called with a connection whenever an instance has been opened: for functions that belong to it. */
-  readonly onOpen?: (connection: Connection) => void;
-  /** How long `open` waits for a catalog server that does not answer; default: not at all. */
-  readonly catalogWaitSeconds?: number;
-  /** Ends that wait. */
-  readonly stopSignal?: AbortSignal | undefined;
-  /** Called when the catalog answers again after an outage. */
-  readonly onBack?: () => void;
-  /** Told of each transaction that lost to another one. */
-  readonly onConflict?: (committer: Committer, kind: ConflictClass) => void;
-  readonly failpoints: Failpoints;
-  readonly log: Log;
-  /** Overrides the catalog's own answer to "may another process commit?"; for tests of the fence. */
-  readonly multiProcess?: boolean;
-}
-
-/** How long a statement that defines a table waits for another's transaction. */
-const DEFINITION_WAIT_MS = 60_000;
-/** The same for a flush: others wait behind it, and it is made again later. */
-const FLUSH_DEFINITION_WAIT_MS = 1_000;
-
-/** DuckLake's own retries of races in the catalog: many short ones, as they cost the least with several writers. */
-const CATALOG_RETRIES = 100;
-const CATALOG_RETRY_WAIT_MS = 5;
-
-/** What sessions may still set once the instance is locked down. */
-const SESSION_SETTINGS = ["TimeZone", "streaming_buffer_size", "enable_progress_bar", "enable_progress_bar_print"];
-
-/**
- * THE lake instance: the one DuckDB instance of the process that has the lake attached, for queries and flushes alike. A
- * second one on a DuckDB-file catalog would lose commits without a word.
- */
+/** The lake as the rest of the process sees it; what it does is done by its parts. */
 export class Lake implements AsyncDisposable {
   readonly capabilities: CatalogRow;
-  readonly targetSchema: string;
   readonly #options: LakeOptions;
-  readonly #catalog: Catalog;
-  readonly #dataPath: DataPath;
-  readonly #metadata: Metadata;
+  readonly #place: LakePlace;
+  readonly #instance: LakeInstance;
   /** Transactions of Eider's own that must not run beside each other: flushes, key changes, new state tables. */
   readonly #turn = new Turn();
-  /**
-   * Transactions that define tables, anybody's: see `holdDefinitions`. Taken before `#turn`; a flush, which has the turn
-   * already, waits for them for a moment only, because a session's transaction may keep them for long.
-   */
-  readonly #definitions = new Turn();
+  readonly #definitions = new Definitions();
   readonly #retries: Retries;
   readonly #tables: Tables;
   readonly #fences: Fences;
+  readonly #tableFences: TableFences;
   readonly #watermarks: Watermarks;
   readonly #watch: CatalogWatch;
-  #database: Database;
   #commits: CommitServices | undefined;
-  #reopening: Promise<boolean> | undefined;
 
-  private constructor(options: LakeOptions, catalog: Catalog, dataPath: DataPath, database: Database) {
+  private constructor(options: LakeOptions, place: LakePlace, instance: LakeInstance) {
+    const { catalog, dataPath, metadata } = place;
+    const { log } = options;
     this.#options = options;
-    this.#catalog = catalog;
-    this.#dataPath = dataPath;
-    this.#metadata = new Metadata(catalog.row.queryFunction);
-    this.#database = database;
+    this.#place = place;
+    this.#instance = instance;
     this.capabilities = { ...catalog.row, multiProcess: options.multiProcess ?? catalog.row.multiProcess };
-    this.targetSchema = options.targetSchema;
+    const isShared = this.capabilities.multiProcess;
+    const turn = this.#turn;
+    const definitions = this.#definitions;
+    const connect = () => instance.connect();
     this.#watermarks = new Watermarks(options.writerId);
-    this.#fences = new Fences(this.capabilities.multiProcess);
-    this.#retries = new Retries({
+    this.#fences = new Fences(isShared);
+    const retries = new Retries({
       rebase: () => this.#tables.invalidate(),
       onConflict: (committer, kind) => options.onConflict?.(committer, kind),
     });
-    this.#tables = new Tables({
-      metadata: this.#metadata,
-      connect: () => this.#database.connect(),
-      dataPath: dataPath.location,
-      isShared: this.capabilities.multiProcess,
-      turn: this.#turn,
-      retries: this.#retries,
-      holdDefinitions: () => this.holdDefinitions(),
-      log: options.log,
-    });
+    this.#retries = retries;
+    const holdDefinitions = () => definitions.hold();
+    const tables = { metadata, connect, dataPath: dataPath.location, isShared, turn, retries, holdDefinitions, log };
+    this.#tables = new Tables(tables);
+    const fences = { tables: this.#tables, fences: this.#fences, connect, definitions, turn, retries };
+    this.#tableFences = new TableFences(fences);
     this.#watch = new CatalogWatch({
-      probe: () => this.#askCatalog(),
+      probe: () => instance.askCatalog(),
       onBack: () => options.onBack?.(),
-      log: options.log,
+      log,
     });
   }
 
@@ -153,8 +83,9 @@ export class Lake implements AsyncDisposable {
     const dataPath = parseDataPath(options.dataPath);
     if (catalog.path !== undefined) await mkdir(dirname(catalog.path), { recursive: true });
     if (dataPath.isLocal) await mkdir(dataPath.location, { recursive: true });
+    const place = { catalog, dataPath, metadata: new Metadata(catalog.row.queryFunction) };
     const { catalogWaitSeconds = 0, stopSignal: signal, log } = options;
-    return await waitForCatalog(() => Lake.#openOnce(options, catalog, dataPath), {
+    return await waitForCatalog(() => Lake.#openOnce(options, place), {
       // Another process may have a catalog's file for good.
       waitSeconds: catalog.row.isFile ? 0 : catalogWaitSeconds,
       signal,
@@ -162,10 +93,9 @@ export class Lake implements AsyncDisposable {
     });
   }
 
-  static async #openOnce(options: LakeOptions, catalog: Catalog, dataPath: DataPath): Promise<Lake> {
-    const lake = new Lake(options, catalog, dataPath, await openInstance(options));
+  static async #openOnce(options: LakeOptions, place: LakePlace): Promise<Lake> {
+    const lake = new Lake(options, place, await LakeInstance.open(options, place));
     try {
-      await lake.#attach();
       await lake.#prepare();
       return lake;
     } catch (error) {
@@ -174,98 +104,36 @@ export class Lake implements AsyncDisposable {
     }
   }
 
-  async #attach(): Promise<void> {
-    const { loadExtension } = this.#options;
-    const { row, path } = this.#catalog;
-    using connection = await this.#database.connect();
-    const extensions = ["ducklake", ...row.extensions, ...this.#dataPath.extensions];
-    for (const name of extensions) await loadExtension(connection, name);
-    await connection.run(
-      `SET GLOBAL ducklake_max_retry_count = ${CATALOG_RETRIES}; SET GLOBAL ducklake_retry_wait_ms = ${CATALOG_RETRY_WAIT_MS}`,
-    );
-    await createStoreSecret(connection, this.#dataPath, this.#options);
-    if (path !== undefined) this.#database.claimFile(path, LAKE);
-    await attachLake(connection, this.#catalog, this.#dataPath);
-    // DuckDB's own means of encryption only read.
-    if (await isEncrypted(connection)) await loadExtension(connection, "httpfs");
-    if (path !== undefined) await syncPath(dirname(path));
-    this.#options.onOpen?.(connection);
-    if (this.#options.lockDown) await this.#lockDown(connection, this.#options.lockDown.folders);
-  }
-
-  /** https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview */
-  async #lockDown(connection: Connection, folders: readonly string[]): Promise<void> {
-    const { path } = this.#catalog;
-    const list = (paths: readonly string[]) => `[${paths.map(quoteLiteral).join(", ")}]`;
-    const { tempDirectory, guardDir } = this.#options;
-    const directories = [this.#dataPath.location, tempDirectory, guardDir, ...folders].map(withSlash);
-    // The catalog's neighbours are the write-ahead log and its forms during a checkpoint.
-    const files = path === undefined ? [] : ["", ".wal", ".wal.checkpoint", ".wal.recovery"].map((end) => path + end);
-    await connection.run(
-      `SET GLOBAL allowed_directories = ${list(directories)};
-       SET GLOBAL allowed_paths = ${list(files)};
-       SET GLOBAL allowed_configs = ${list(SESSION_SETTINGS)};
-       SET GLOBAL enable_external_access = false;
-       SET GLOBAL lock_configuration = true`,
-    );
-  }
-
   async #prepare(): Promise<void> {
     const { failpoints, log, writerId } = this.#options;
-    using connection = await this.#database.connect();
-    await this.#retries.run("ensure", () => createState(connection, this.#watermarks.table));
-    await this.#retries.run("ensure", () =>
-      connection.run(`CREATE SCHEMA IF NOT EXISTS ${qualifiedName(LAKE, this.#options.targetSchema)}`),
-    );
-    await takeLease(connection, this.#watermarks, this.#options.leaseFile, this.#retries);
-    await this.#fences.load(connection, this.#metadata);
-    const guards = await Guards.open(await this.#files(), log);
-    const settlement = new Settlement({
-      metadata: this.#metadata,
-      guards,
-      commitsMayComeLate: this.#catalog.row.multiProcess && !this.#catalog.row.isFile,
-      catalogPath: this.#catalog.path,
-      failpoints,
-      log,
-    });
-    await settlement.recover(connection, await this.#watermarks.read(connection));
+    const connect = () => this.#instance.connect();
+    const [watermarks, fences, retries] = [this.#watermarks, this.#fences, this.#retries];
+    const preparation = { place: this.#place, connect, watermarks, fences, retries };
+    const prepared = await prepareLake(this.#options, preparation);
     this.#commits = {
-      database: () => this.#database,
-      connect: () => this.#database.connect(),
+      ...prepared,
+      database: () => this.#instance.database,
+      connect,
       reopen: () => this.#reopenIfDead(),
       tables: this.#tables,
-      watermarks: this.#watermarks,
-      fences: this.#fences,
-      guards,
-      settlement,
-      retries: this.#retries,
-      holdDefinitions: () => this.holdDefinitions(FLUSH_DEFINITION_WAIT_MS),
+      watermarks,
+      fences,
+      retries,
+      holdDefinitions: () => this.#definitions.holdForFlush(),
       writerId,
       failpoints,
       log,
     };
   }
 
-  async #files(): Promise<LakeFiles> {
-    const { guardDir, guardStore } = this.#options;
-    const { isLocal, location } = this.#dataPath;
-    if (isLocal) return await LocalFiles.open(location, guardDir);
-    return await ObjectFiles.open({
-      location,
-      guardDir,
-      copies: guardStore,
-      connect: () => this.#database.connect(),
-    });
-  }
-
   /** The instance, for attaching files to it. Another one after a fatal error: do not keep it. */
   get database(): Database {
-    return this.#database;
+    return this.#instance.database;
   }
 
   /** A connection for a session, in the lake's target schema. The caller closes it. */
   async connect(): Promise<Connection> {
-    const connection = await this.#database.connect();
+    const connection = await this.#instance.connect();
     try {
       await connection.run(`USE ${LAKE}.${quoteIdentifier(this.#options.targetSchema)}`);
       return connection;
@@ -277,7 +145,7 @@ export class Lake implements AsyncDisposable {
 
   /** Rejects when the engine does not answer, whatever the catalog does. */
   async ping(): Promise<void> {
-    using connection = await this.#database.connect();
+    using connection = await this.#instance.connect();
     await connection.run("SELECT 1");
   }
 
@@ -333,18 +201,9 @@ export class Lake implements AsyncDisposable {
     return this.#tables.dropTable(target, options);
   }
 
-  /**
-   * To be held from a transaction's first CREATE, ALTER or DROP in the lake until it has ended: DuckLake 1.5.5 reads freed
-   * memory when two transactions that define tables overlap in one process, and takes the process down. Throws
-   * `write_conflict` when another one keeps it for too long.
-   */
-  async holdDefinitions(waitMs = DEFINITION_WAIT_MS): Promise<() => void> {
-    const release = await this.#definitions.hold(waitMs);
-    if (release) return release;
-    throw new EiderError(
-      "write_conflict",
-      `another transaction has been changing tables for ${waitMs / 1000} s; try again when it has ended`,
-    );
+  /** See `Definitions.hold`. */
+  holdDefinitions(): Promise<() => void> {
+    return this.#definitions.hold();
   }
 
   /** Another process serves this writer now: what waits here must not be flushed. */
@@ -354,7 +213,7 @@ export class Lake implements AsyncDisposable {
 
   /** The writer's watermarks by `targetKey`: the last `seq` of each target that is in the lake. */
   async watermarks(): Promise<ReadonlyMap<string, number>> {
-    using connection = await this.#database.connect();
+    using connection = await this.#instance.connect();
     return await this.#watermarks.read(connection);
   }
 
@@ -382,33 +241,18 @@ export class Lake implements AsyncDisposable {
    * so that two of them cannot add one new key. Must be the transaction's first statement on the lake: the first one fixes
    * its snapshot, in which the fence must exist. A table without key needs no fence.
    */
-  async touchFence(connection: Connection, target: Target): Promise<void> {
-    const detail = await this.#tables.detail(target);
-    if (!detail) throw new EiderError("table_not_found", `table ${targetName(target)} does not exist`);
-    if (detail.shape.primaryKey.length === 0) return;
-    await this.makeFence(target);
-    await this.#fences.touch(connection, detail.uuid);
+  touchFence(connection: Connection, target: Target): Promise<void> {
+    return this.#tableFences.touch(connection, target);
   }
 
   /** Whether `touchFence` would have to make the target's fence first. */
-  async lacksFence(target: Target): Promise<boolean> {
-    const detail = await this.#tables.detail(target);
-    return detail !== undefined && detail.shape.primaryKey.length > 0 && !this.#fences.has(detail.uuid);
+  lacksFence(target: Target): Promise<boolean> {
+    return this.#tableFences.isMissing(target);
   }
 
   /** Not within a transaction that has defined tables: it would wait for itself. */
-  async makeFence(target: Target): Promise<void> {
-    const detail = await this.#tables.detail(target);
-    if (!detail || detail.shape.primaryKey.length === 0 || this.#fences.has(detail.uuid)) return;
-    const release = await this.holdDefinitions();
-    try {
-      await this.#turn.run(async () => {
-        using own = await this.#database.connect();
-        await this.#retries.run("ensure", () => this.#fences.ensure(own, detail.uuid));
-      });
-    } finally {
-      release();
-    }
+  makeFence(target: Target): Promise<void> {
+    return this.#tableFences.make(target);
   }
 
   /**
@@ -420,12 +264,12 @@ export class Lake implements AsyncDisposable {
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    return this.#catalog.row.commitsInTurn ? this.#turn.run(work) : work();
+    return this.#place.catalog.row.commitsInTurn ? this.#turn.run(work) : work();
   }
 
   /** What the lake instance holds in memory, and has spilled to disk. */
   async usage(): Promise<{ readonly memoryBytes: number; readonly tempBytes: number }> {
-    using connection = await this.#database.connect();
+    using connection = await this.#instance.connect();
     const [row] = await connection.rows(
       "SELECT sum(memory_usage_bytes)::DOUBLE AS memory, sum(temporary_storage_bytes)::DOUBLE AS temp FROM duckdb_memory()",
     );
@@ -445,8 +289,8 @@ export class Lake implements AsyncDisposable {
   }
 
   async info(): Promise<LakeInfo> {
-    using connection = await this.#database.connect();
-    return await readInfo(connection, this.#metadata);
+    using connection = await this.#instance.connect();
+    return await readInfo(connection, this.#place.metadata);
   }
 
   /**
@@ -458,56 +302,14 @@ export class Lake implements AsyncDisposable {
     return await this.#watch.explain(error);
   }
 
-  #reopenIfDead(): Promise<boolean> {
-    this.#reopening ??= this.#openAnew().finally(() => {
-      this.#reopening = undefined;
-    });
-    return this.#reopening;
-  }
-
-  async #openAnew(): Promise<boolean> {
-    if (await this.#isAlive()) return false;
-    this.#tables.invalidate();
-    this.#database.abandon();
-    this.#database = await openInstance(this.#options);
-    await this.#attach();
-    return true;
-  }
-
-  /** A catalog that cannot be reached is no reason to open the instance anew; one that DuckDB has invalidated is. */
-  async #isAlive(): Promise<boolean> {
-    try {
-      await this.#askCatalog();
-      return true;
-    } catch (error) {
-      if (!isFatal(error)) return true;
-      this.#options.log.error({ error: messageOf(error) }, "the lake's DuckDB instance is dead");
-      return false;
-    }
-  }
-
-  async #askCatalog(): Promise<void> {
-    using connection = await this.#database.connect();
-    await this.#metadata.rows(connection, `SELECT max(snapshot_id) FROM ${METADATA}.ducklake_snapshot`);
+  async #reopenIfDead(): Promise<boolean> {
+    const isNew = await this.#instance.reopenIfDead();
+    if (isNew) this.#tables.invalidate();
+    return isNew;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watch[Symbol.dispose]();
-    await this.#turn.run(async () => {
-      if (await this.#isAlive()) await this.#database[Symbol.asyncDispose]();
-      else this.#database.abandon();
-    });
+    await this.#turn.run(() => this.#instance[Symbol.asyncDispose]());
   }
-}
-
-function withSlash(folder: string): string {
-  return folder.endsWith("/") ? folder : `${folder}/`;
-}
-
-function openInstance({ queryMemoryMb, tempDirectory, walAutocheckpoint }: LakeOptions): Promise<Database> {
-  return Database.open({
-    ...(queryMemoryMb > 0 ? { memory_limit: `${queryMemoryMb}MB` } : {}),
-    temp_directory: tempDirectory,
-    wal_autocheckpoint: walAutocheckpoint,
-  });
 }

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { StoreSettings } from "../base/store-settings.ts";
 import type { Connection } from "../duck/database.ts";
 import { quoteIdentifier, quoteLiteral } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
@@ -37,19 +38,6 @@ export function parseDataPath(setting: string): DataPath {
     throw new EiderError("config_invalid", `data_path "${setting}" must be a folder, s3://…, gs://…, r2://… or az://…`);
   }
   return { location: withSlash(resolve(setting)), isLocal: true, extensions: [], store: undefined };
-}
-
-/** What the settings say of the store; empty: not said. */
-export interface StoreSettings {
-  readonly storeEndpoint: string;
-  readonly storeRegion: string;
-  readonly storeUrlStyle: string;
-  readonly storeUseSsl: boolean;
-  readonly storeKeyId: string;
-  readonly storeSecret: string;
-  readonly storeSessionToken: string;
-  readonly storeAccount: string;
-  readonly storeConnection: string;
 }
 
 const STORE_SECRET = "eider_store";

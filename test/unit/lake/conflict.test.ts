@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Lake, LakeOptions } from "../../../src/lake/lake.ts";
+import type { Lake } from "../../../src/lake/lake.ts";
+import type { LakeOptions } from "../../../src/lake/options.ts";
 import { column, interceptCommit, LakeFixture, query, target } from "./lake-fixture.ts";
 
 const COLUMNS = [column("id", "BIGINT"), column("v", "VARCHAR")];

@@ -8,7 +8,8 @@ import type { Target } from "../../../src/base/target.ts";
 import type { Compaction, SealedSegment } from "../../../src/buffer/types.ts";
 import { type Connection, Database } from "../../../src/duck/database.ts";
 import { quoteIdentifier } from "../../../src/duck/sql.ts";
-import { Lake, type LakeOptions } from "../../../src/lake/lake.ts";
+import { Lake } from "../../../src/lake/lake.ts";
+import type { LakeOptions } from "../../../src/lake/options.ts";
 import type { FlushPart, Log } from "../../../src/lake/types.ts";
 
 /** Folder of the DuckDB extensions; the compiled tests live in <repo>/<dist>/test/unit/lake. */
