@@ -1,10 +1,12 @@
 import { once } from "node:events";
 import { mkdir, readdir, readFile } from "node:fs/promises";
-import { createServer } from "node:http";
+import { createServer, type RequestListener } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { basename, join } from "node:path";
 import { expect, test } from "vitest";
 import { Scope } from "../../src/base/scope.ts";
+import { makeAuthority, type Pair, signedBy, writePair } from "../support/certificates.ts";
 import type { RunningEider } from "../support/start-eider.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { LakeRun } from "./lake-run.ts";
@@ -30,23 +32,28 @@ async function openRun(scope: Scope) {
   return { run, out };
 }
 
-async function serveFolder(scope: Scope, folder: string): Promise<string> {
-  const server = createServer(async ({ url = "/", method }, answer) => {
+/** With a pair, by https. */
+async function serveFolder(scope: Scope, folder: string, pair?: Pair): Promise<string> {
+  const answerWithFile: RequestListener = async ({ url = "/", method }, answer) => {
     const bytes = await readFile(join(folder, basename(url)));
     answer.writeHead(200, { "content-length": bytes.length }).end(method === "HEAD" ? undefined : bytes);
-  });
+  };
+  const server = pair ? createTlsServer(pair, answerWithFile) : createServer(answerWithFile);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   scope.defer(() => server.close());
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return `${pair ? "https://localhost" : "http://127.0.0.1"}:${(server.address() as AddressInfo).port}`;
 }
 
-test("COPY and read_* with a folder, S3 and http, by every compression that DuckDB has for the format", async () => {
+test("COPY and read_* with a folder, S3, http and https, by every compression that DuckDB has for the format", async () => {
   await using scope = new Scope();
   const { run, out } = await openRun(scope);
-  const web = await serveFolder(scope, out);
+  const authority = await makeAuthority("Test authority");
+  const pair = await signedBy(authority, "localhost");
+  const webs = [await serveFolder(scope, out), await serveFolder(scope, out, pair)];
   await run.live(async (eider) => {
     const sql = (text: string) => run.sql(eider, text);
+    await sql(`SET GLOBAL ca_cert_file = '${writePair(out, "authority", authority).cert}'`);
     await sql("CREATE TABLE source AS SELECT i AS id, 'row ' || i AS v FROM range(1000) r(i)");
     const copies = [
       ["x.csv.gz", "", "read_csv"],
@@ -65,9 +72,14 @@ test("COPY and read_* with a folder, S3 and http, by every compression that Duck
         );
         expect(found, `${place}/${name}`).toEqual({ n: 1000, ids: 499_500, v: "row 999" });
       }
-      const [overHttp] = await sql(`SELECT count(*) AS n FROM ${read}('${web}/${name}')`);
-      expect(overHttp, name).toEqual({ n: 1000 });
+      for (const web of webs) {
+        const [found] = await sql(`SELECT count(*) AS n FROM ${read}('${web}/${name}')`);
+        expect(found, `${web}/${name}`).toEqual({ n: 1000 });
+      }
     }
+    // Of text DuckDB reads and writes gzip and zstd.
+    await expect(sql(`COPY source TO '${out}/x.csv.lz4' (COMPRESSION lz4)`)).rejects.toThrow(/lz4/i);
+    await expect(sql(`FROM read_csv('${out}/x.csv.gz', compression = 'lz4')`)).rejects.toThrow(/lz4/i);
     await sql("CREATE TABLE copied (id BIGINT, v VARCHAR)");
     await sql("COPY copied FROM 's3://lake/exports/zstd.parquet'");
     await sql(

@@ -8,7 +8,7 @@ export interface Authority {
   readonly key: string;
 }
 
-interface Pair {
+export interface Pair {
   readonly cert: string;
   readonly key: string;
 }
