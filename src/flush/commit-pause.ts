@@ -46,9 +46,8 @@ export function restMs(
   waiting: WaitingRows,
   limits: CommitPauseLimits,
 ): number {
-  if (waiting.isUrgent) return 0;
-  // A clock that was set back must not make a rest longer.
-  const elapsedMs = Math.max(0, nowMs - endedMs);
+  // A clock that was set back says nothing of how long the rest has been.
+  if (waiting.isUrgent || nowMs < endedMs) return 0;
   const ageLeftMs = waiting.oldestMs + limits.maxAgeMs + limits.greatestMs - nowMs;
-  return Math.max(0, Math.min(pauseMs - elapsedMs, ageLeftMs, pauseMs));
+  return Math.max(0, Math.min(pauseMs - (nowMs - endedMs), ageLeftMs));
 }

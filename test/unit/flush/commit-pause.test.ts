@@ -74,6 +74,11 @@ describe("restMs", () => {
     expect(restMs({ pauseMs: 3_000, endedMs: 10_000, nowMs: 11_000 }, { ...waiting, isUrgent: true }, LIMITS)).toBe(0);
   });
 
+  it("is over when the clock was set back, so that it cannot last until the clock has caught up", () => {
+    const waiting = { oldestMs: 20_000, isUrgent: false };
+    expect(restMs({ pauseMs: 3_000, endedMs: 20_000, nowMs: 19_999 }, waiting, LIMITS)).toBe(0);
+  });
+
   it("carries no row beyond its age and the longest rest, and is never longer than the pause", () => {
     fc.assert(
       fc.property(instant, rows, (at, waiting) => {
