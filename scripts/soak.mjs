@@ -11,6 +11,8 @@ import { parseArgs } from "node:util";
 import { setupPython } from "./setup-python.mjs";
 
 const SAMPLE_MS = 5_000;
+/** Three minutes: several flushes, queries and chores, and the rests between them. */
+const SAMPLES_PER_WINDOW = 36;
 /** Samples between two lines of what is in memory. */
 const SAMPLES_PER_LINE = 12;
 /** Operations of each writer between two looks at the clock. */
@@ -175,10 +177,21 @@ function mb(bytes) {
   return (bytes / 2 ** 20).toFixed(0);
 }
 
-/** Least squares over the samples after the warm-up. */
-function slopeMbPerHour() {
+/**
+ * The lowest sample of each window: what stays in memory between two flushes or queries. These take some hundred MB for a
+ * moment, and more as the tables grow, so that single samples say little.
+ */
+function lowestOfWindows() {
   const kept = samples.slice(Math.floor(samples.length * WARM_UP_SHARE));
-  const mean = (of) => kept.reduce((sum, each) => sum + of(each), 0) / kept.length;
+  const windows = Array.from({ length: Math.ceil(kept.length / SAMPLES_PER_WINDOW) }, (_, i) =>
+    kept.slice(i * SAMPLES_PER_WINDOW, (i + 1) * SAMPLES_PER_WINDOW),
+  );
+  return windows.map((window) => window.reduce((low, each) => (each.residentMb < low.residentMb ? each : low)));
+}
+
+/** Least squares. */
+function slopeMbPerHour(points) {
+  const mean = (of) => points.reduce((sum, each) => sum + of(each), 0) / points.length;
   const [x, y] = [mean((each) => each.hours), mean((each) => each.residentMb)];
   const covariance = mean((each) => (each.hours - x) * (each.residentMb - y));
   return covariance / mean((each) => (each.hours - x) ** 2);
@@ -187,7 +200,8 @@ function slopeMbPerHour() {
 function report(verdict, metrics) {
   const rows = Object.values(verdict.rows).reduce((sum, n) => sum + n, 0);
   const sumOf = (name) => sumIn(metrics, name);
-  const slope = slopeMbPerHour();
+  const lowest = lowestOfWindows();
+  const slope = slopeMbPerHour(lowest);
   const resident = samples.map((each) => each.residentMb);
   if (minutes >= SLOPE_MINUTES && slope > SLOPE_LIMIT_MB_PER_HOUR) {
     problems.push(`memory grows by ${slope.toFixed(0)} MB/h, over ${SLOPE_LIMIT_MB_PER_HOUR}`);
@@ -199,7 +213,7 @@ function report(verdict, metrics) {
       `flushes                   ${sumOf("eider_flushes_total")}, housekeeping tasks ${sumOf("eider_housekeeping_tasks_total")}`,
       `queries                   ${queries.flight} by Flight, ${queries.http} by HTTP`,
       `resident memory           first ${resident[0]?.toFixed(0)} MB, highest ${Math.max(...resident).toFixed(0)} MB, last ${resident.at(-1)?.toFixed(0)} MB`,
-      `memory slope              ${slope.toFixed(0)} MB/h after the first ${WARM_UP_SHARE * 100} % of ${minutes} minutes (${samples.length} samples)`,
+      `between the peaks         ${lowest.map((each) => each.residentMb.toFixed(0)).join(", ")} MB, each the lowest of ${(SAMPLES_PER_WINDOW * SAMPLE_MS) / 60_000} minutes after the first ${WARM_UP_SHARE * 100} %: ${slope.toFixed(0)} MB/h`,
       `of it at the end          DuckDB ${mb(sumOf("eider_duckdb_memory_bytes"))} MB, JavaScript ${mb(sumOf("nodejs_heap_size_used_bytes"))} MB, its buffers ${mb(sumOf("nodejs_external_memory_bytes"))} MB`,
       `orphaned files            ${verdict.orphans}`,
     ].join("\n"),
