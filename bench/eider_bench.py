@@ -164,6 +164,7 @@ def client_process(way: str, given: dict, table: str, ready, go, results) -> Non
 
 
 def measure_way(way: str, given: dict) -> dict:
+    """With `storesNothing` nobody looks whether the rows are there."""
     table = f"clients_{way}"
     with connect(given) as connection, connection.cursor() as cursor:
         cursor.adbc_ingest(table, rows(CLIENT_ROWS), mode="create")
@@ -182,6 +183,8 @@ def measure_way(way: str, given: dict) -> dict:
         process.join()
     values = [value for _, part, _ in parts for value in part]
     figures = latencies(values, max(seconds for seconds, _, _ in parts))
+    if given.get("storesNothing"):
+        return figures
     calls = len(values) + sum(warmed for _, _, warmed in parts)
     with connect(given) as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {table}")
@@ -283,19 +286,40 @@ def measure_select(given: dict, measurements: dict) -> None:
             return rate(given["rows"], work)
 
         measurements["select.all"] = best(given["repeat"], select_all)
-        taken = []
+    measurements["select.one"] = measure_select_one(given)
+
+
+def measure_select_one(given: dict) -> dict:
+    taken = []
+    with connect(given) as connection, connection.cursor() as cursor:
         for _ in range(2_000):
             start = time.perf_counter()
             cursor.execute("SELECT 1")
             cursor.fetchall()
             taken.append((time.perf_counter() - start) * 1000)
     figures = latencies(taken, 1)
-    measurements["select.one"] = {"value": figures["p50Ms"], "p99Ms": figures["p99Ms"]}
+    return {"value": figures["p50Ms"], "p99Ms": figures["p99Ms"]}
+
+
+def measure_idle_server(given: dict) -> dict:
+    """The same clients at a server that answers at once and does nothing: what is left for Eider's own work."""
+    measurements = {}
+    if "clients" in given["only"]:
+        for way in WAYS:
+            progress(f"idle server: {WAYS[way].clients} clients, {way}")
+            measurements[f"idle.{way}"] = measure_way(way, given)
+    if "select" in given["only"]:
+        progress("idle server: SELECT 1")
+        measurements["idle.selectOne"] = measure_select_one(given)
+    return measurements
 
 
 def main() -> None:
     given = options()
     measurements: dict = {}
+    if given.get("storesNothing"):
+        report(measure_idle_server(given))
+        return
     if "bulk" in given["only"]:
         progress("eider: bulk ingest")
         measure_bulk(given, measurements)

@@ -1,12 +1,14 @@
 #!/usr/bin/env node
-// npm run bench: Eider and, in the same run, DuckDB's Python package doing the same work in its own process.
+// npm run bench: Eider and, in the same run, DuckDB's Python package doing the same work in its own process, and the same
+// clients at a server that does nothing.
 //   node bench/run.mjs [--rows 2000000] [--seconds 5] [--repeat 3] [--only bulk,clients,select,flush]
 //     [--warm-up 2] [--flush-rows 1000000] [--out FILE]
 // Results go to bench/results/ as JSON; trust the ratios, not the figures: the machine may be busy. Needs a build.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, platform, release, tmpdir, totalmem } from "node:os";
 import { dirname, join, relative } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { setupPython } from "../scripts/setup-python.mjs";
@@ -42,6 +44,21 @@ function runPython(script, input) {
     maxBuffer: 1 << 26,
   });
   return JSON.parse(output.trimEnd().split("\n").at(-1));
+}
+
+/** See idle-server.mjs. */
+async function measureIdleServer(common) {
+  const server = spawn(process.execPath, [join(root, "bench", "idle-server.mjs")], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  try {
+    const lines = createInterface({ input: server.stdout });
+    const { value: flightUri } = await lines[Symbol.asyncIterator]().next();
+    if (flightUri === undefined) throw new Error("the idle server did not start");
+    return runPython("eider_bench.py", { ...common, flightUri, storesNothing: true }).measurements;
+  } finally {
+    server.kill();
+  }
 }
 
 function describeMachine(versions) {
@@ -90,6 +107,7 @@ try {
     extension: join(extensionDir, "ducklake.duckdb_extension"),
   };
   const yardstick = runPython("yardstick.py", common);
+  const idle = await measureIdleServer(common);
   const running = await startEider({ settings: { logLevel: "warn" } });
   let own;
   try {
@@ -101,7 +119,7 @@ try {
     await running.stop();
     await running[Symbol.asyncDispose]();
   }
-  const measurements = { ...yardstick.measurements, ...own.measurements };
+  const measurements = { ...yardstick.measurements, ...idle, ...own.measurements };
   const at = new Date().toISOString();
   const result = { at, machine: describeMachine(yardstick.versions), options: common, measurements };
   delete result.options.scratch;
