@@ -171,6 +171,8 @@ async function compose(
       observer: flushes,
       clock: systemClock,
       log,
+      // The sweeper enqueues what was left to gather.
+      spacingMs: config.sweepIntervalSeconds * 1000,
       pauseLimits: {
         greatestMs: config.commitPauseMaxSeconds * 1000,
         maxAgeMs: config.bufferMaxAgeSeconds * 1000,

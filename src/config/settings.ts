@@ -281,7 +281,7 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     group: "Flush",
     kind: seconds(0.01, TIMER_MAX_SECONDS),
     default: 1,
-    help: "how often buffers are looked at for a flush",
+    help: "how often buffers are looked at for a flush; a table that fills segments faster is flushed no more often",
     legacy: ["DUCKLING_QUEUE_FLUSH_INTERVAL_SECONDS"],
   },
   commitPauseMaxSeconds: {

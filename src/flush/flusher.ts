@@ -32,6 +32,8 @@ export interface FlusherOptions {
   readonly maxParallelFlushes: number;
   /** Default: no rests. */
   readonly pauseLimits?: CommitPauseLimits;
+  /** See `TableQueue.isTooSoon`; at least as often somebody calls `enqueue`. Default: 0. */
+  readonly spacingMs?: number;
 }
 
 const NO_PAUSES: CommitPauseLimits = { greatestMs: 0, maxAgeMs: 0 };
@@ -192,7 +194,7 @@ export class Flusher implements AsyncDisposable {
         table.resolveUpTo(Number.POSITIVE_INFINITY);
       } else if (committed.length > 0) {
         this.#track(this.#removeAgain(table, committed));
-      } else if (!isResting && this.#compactions < this.#options.maxParallelFlushes) {
+      } else if (!isResting && !this.#isTooSoon(table) && this.#compactions < this.#options.maxParallelFlushes) {
         // To the end of the line, so that busy tables do not keep the others waiting.
         this.#tables.delete(key);
         this.#tables.set(key, table);
@@ -213,16 +215,22 @@ export class Flusher implements AsyncDisposable {
   #gathers(): boolean {
     const { buffers } = this.#options;
     return [...this.#tables.values()].some(
-      ({ stage, target }) => stage === "compacting" || (stage === "idle" && buffers.sealed(target).length > 0),
+      (table) =>
+        table.stage === "compacting" ||
+        (table.stage === "idle" && buffers.sealed(table.target).length > 0 && !this.#isTooSoon(table)),
     );
+  }
+
+  #isTooSoon(table: TableQueue): boolean {
+    const { buffers, clock, spacingMs = 0 } = this.#options;
+    return table.isTooSoon(buffers.sealed(table.target), clock.nowMs(), spacingMs);
   }
 
   async #compact(table: TableQueue, segments: readonly SealedSegment[]): Promise<void> {
     const { buffers, clock } = this.#options;
     const startedMs = clock.nowMs();
     const started = performance.now();
-    table.stage = "compacting";
-    table.batch = { segments, startedMs, started, compaction: undefined, compactMs: 0 };
+    table.begin({ segments, startedMs, started, compaction: undefined, compactMs: 0 });
     this.#compactions++;
     try {
       const compaction = await buffers.compact(segments);

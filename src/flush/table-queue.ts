@@ -50,6 +50,8 @@ export class TableQueue {
   retryAtMs: number | undefined;
   cancelRetry: () => void = () => {};
   #waiters: Waiter[] = [];
+  /** When the last batch was begun; undefined before the first. */
+  #begunMs: number | undefined;
 
   constructor(target: Target) {
     this.target = target;
@@ -63,6 +65,23 @@ export class TableQueue {
   /** Somebody waits for rows of this table. */
   get isAwaited(): boolean {
     return this.#waiters.length > 0;
+  }
+
+  begin(batch: Batch): void {
+    this.stage = "compacting";
+    this.batch = batch;
+    this.#begunMs = batch.startedMs;
+  }
+
+  /**
+   * Whether what waits had better gather: segments that were sealed for their size alone, less than `spacingMs` after the
+   * last batch was begun. So a table that fills a segment many times a second gets a file a second, and not one each.
+   */
+  isTooSoon(waiting: readonly SealedSegment[], nowMs: number, spacingMs: number): boolean {
+    const sinceMs = nowMs - (this.#begunMs ?? Number.NEGATIVE_INFINITY);
+    // A clock that was set back says nothing of how long ago that was.
+    if (sinceMs < 0 || sinceMs >= spacingMs || this.isAwaited || fillsCommit(waiting)) return false;
+    return waiting.every(({ reason }) => reason === "rows" || reason === "bytes");
   }
 
   waitFor(goal: number): Promise<void> {
