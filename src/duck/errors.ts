@@ -78,13 +78,35 @@ export function fromDuckError(error: unknown): EiderError {
   if (IN_DOUBT.test(text)) {
     return new EiderError(
       code,
-      `${text}: it is not known whether the transaction was committed; look before running it again`,
+      `${text}: it is not known whether the transaction was committed. Before it is run again, look for what it wrote, or for a ` +
+        `snapshot of this time in SELECT * FROM lake.snapshots()`,
       {
         cause: error,
       },
     );
   }
-  return new EiderError(code, code === "write_conflict" ? adviseOnConflict(text) : text, { cause: error });
+  return new EiderError(code, ADVICE[code]?.(text) ?? text, { cause: error });
+}
+
+/** What of DuckDB's text is told in other words. */
+const ADVICE: { readonly [C in ErrorCode]?: (text: string) => string } = {
+  write_conflict: adviseOnConflict,
+  disk_full: withoutPaths,
+};
+
+/** The settings that say where files are, by the files' names. */
+const PLACES: ReadonlyArray<readonly [RegExp, string]> = [
+  [/\.parquet$/, "data_path"],
+  [/\.(ducklake|sqlite)(\.wal.*)?$/, "catalog"],
+  [/(seg|stage|compact)-|tokens\.duckdb|\.wal$/, "buffer_dir"],
+];
+
+/** This machine's paths are nobody else's business; the cause keeps them for the log. */
+function withoutPaths(text: string): string {
+  return text.replace(/(?:\bfile )?(["'])(\/[^"']*)\1/g, (_match, _quote, path: string) => {
+    const place = PLACES.find(([pattern]) => pattern.test(path))?.[1] ?? "data_dir";
+    return `a file of ${place}`;
+  });
 }
 
 /** COMMIT took effect although it reported an error (the checkpoint after it failed). */

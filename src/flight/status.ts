@@ -26,7 +26,9 @@ export function statusOf(error: unknown, log: Log, call: { method: string; comma
   const metadata = new Metadata();
   if (error instanceof EiderError && error.code !== "internal") {
     metadata.set(ERROR_CODE_HEADER, error.code);
-    log[error.row.level]({ code: error.code, ...call, message: error.message }, "call failed");
+    // The message is the client's, and keeps from it what the operator needs.
+    const cause = error.code === "disk_full" && error.cause !== undefined ? { cause: messageOf(error.cause) } : {};
+    log[error.row.level]({ code: error.code, ...call, message: error.message, ...cause }, "call failed");
     return { code: error.row.grpc, details: sendable(error.message), metadata };
   }
   const reference = randomUUID();

@@ -346,6 +346,7 @@ export class Flusher implements AsyncDisposable {
         attempts: table.failureCount,
         retryAtMs: table.retryAtMs,
         error: messageOf(error),
+        ...(error instanceof EiderError && error.code === "disk_full" ? { cause: messageOf(error.cause) } : {}),
       },
       "a flush failed; its rows are kept and it is tried again",
     );

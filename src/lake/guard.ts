@@ -62,6 +62,29 @@ export class Guards {
     marks: GuardEntry["marks"],
   ): Promise<GuardEntry> {
     const fresh = [...(await this.list(folders))].filter((path) => !before.has(path));
+    return await this.#protectFiles(fresh, marks, (path, to) => this.#save(path, to));
+  }
+
+  /**
+   * The same for a client's transaction, which may write to any table: saves what was written since it began, whoever
+   * wrote it. Undefined when that is nothing.
+   */
+  async protectSince(sinceMs: number): Promise<GuardEntry | undefined> {
+    const fresh = await this.#files.writtenSince(sinceMs);
+    if (fresh.length === 0) return undefined;
+    return await this.#protectFiles(fresh, [], async (path, to) => {
+      // What vanishes is another transaction's: orphans are deleted when they are a day old.
+      await this.#files.save(path, to).catch((error: unknown) => {
+        if (!isGone(error)) throw error;
+      });
+    });
+  }
+
+  async #protectFiles(
+    fresh: readonly string[],
+    marks: GuardEntry["marks"],
+    save: (path: string, to: string) => Promise<void>,
+  ): Promise<GuardEntry> {
     const flushId = randomUUID();
     const folder = join(this.#files.guardRoot, flushId);
     await mkdir(folder, { recursive: true });
@@ -69,7 +92,7 @@ export class Guards {
     const files = await Promise.all(
       fresh.map(async (path, i) => {
         const saved = `${i}.link`;
-        await this.#save(path, join(folder, saved));
+        await save(path, join(folder, saved));
         return { path: this.#files.relative(path), saved };
       }),
     );
@@ -129,12 +152,15 @@ export class Guards {
     try {
       await this.#files.save(path, to);
     } catch (error) {
-      const isGone = isCode(error, "ENOENT") || (error instanceof EiderError && error.code === "not_found");
-      if (!isGone) throw error;
+      if (!isGone(error)) throw error;
       // Another transaction's, rolled back this moment; or ours, removed as an orphan, and then COMMIT must not follow.
       throw new EiderError("write_conflict", `file ${path} vanished before COMMIT; the flush is made again`, {
         cause: error,
       });
     }
   }
+}
+
+function isGone(error: unknown): boolean {
+  return isCode(error, "ENOENT") || (error instanceof EiderError && error.code === "not_found");
 }

@@ -5,6 +5,8 @@ export interface LakeFiles {
   readonly trustsAnswers: boolean;
   /** All files under a folder, which need not exist yet. */
   list(folder: string): Promise<readonly string[]>;
+  /** Files made since a time of day, in Unix milliseconds; none where that cannot be found out at a bearable price. */
+  writtenSince(sinceMs: number): Promise<readonly string[]>;
   /** Path within the data path, or the whole path of a file elsewhere; `pathOf` is the way back. */
   relative(path: string): string;
   pathOf(relative: string): string;

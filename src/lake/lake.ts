@@ -24,6 +24,7 @@ import { TableFences } from "./table-fences.ts";
 import { Tables } from "./tables.ts";
 import { Turn } from "./turn.ts";
 import type { CommitResult, FlushPart } from "./types.ts";
+import { commitUnmarked } from "./unmarked-commit.ts";
 import { waitForCatalog } from "./wait-for-catalog.ts";
 import { Watermarks } from "./watermark.ts";
 
@@ -265,6 +266,43 @@ export class Lake implements AsyncDisposable {
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     return this.#place.catalog.row.commitsInTurn ? this.#turn.run(work) : work();
+  }
+
+  /**
+   * Whether the answer to a COMMIT can be lost, so that a client's own statements need a transaction that is guarded too.
+   */
+  get guardsClients(): boolean {
+    const { catalog, dataPath } = this.#place;
+    return catalog.row.multiProcess && !catalog.row.isFile && dataPath.isLocal;
+  }
+
+  /** `Connection.transaction` for what a client writes: see `commitClient`. */
+  async clientTransaction<T>(connection: Connection, body: () => Promise<T>): Promise<T> {
+    const begunMs = Date.now();
+    await connection.run("BEGIN");
+    try {
+      const result = await body();
+      await this.commitClient(connection, begunMs);
+      return result;
+    } catch (error) {
+      await connection.rollback();
+      throw error;
+    }
+  }
+
+  /**
+   * COMMIT of a client's transaction, begun at `begunMs`. When its answer is lost the client is told so, and the files stay
+   * that it has committed; not on object stores, where only the store can keep them.
+   */
+  async commitClient(connection: Connection, begunMs: number): Promise<void> {
+    const services = this.#commits;
+    assert(services, "the lake is open");
+    if (!this.guardsClients) {
+      await connection.run("COMMIT");
+      return;
+    }
+    const entry = await services.guards.protectSince(begunMs);
+    await commitUnmarked(services, connection, entry, "a client's transaction");
   }
 
   /** What the lake instance holds in memory, and has spilled to disk. */

@@ -5,6 +5,9 @@ import { dirname, join, relative } from "node:path";
 import { syncPath } from "../base/sync-path.ts";
 import type { LakeFiles } from "./lake-files.ts";
 
+/** File systems keep coarser times than the clock has, and other machines may serve them. */
+const FILE_TIME_SLACK_MS = 60_000;
+
 /** The guard's folder within the data path, for when `guard_dir` is on another filesystem. */
 const INSIDE_DATA_PATH = ".eider-guard";
 
@@ -29,6 +32,23 @@ export class LocalFiles implements LakeFiles {
 
   list(folder: string): Promise<readonly string[]> {
     return filesUnder(folder);
+  }
+
+  async writtenSince(sinceMs: number): Promise<readonly string[]> {
+    return await this.#writtenIn(this.#dataPath, sinceMs - FILE_TIME_SLACK_MS);
+  }
+
+  /** A new file changes its folder's time, so that the files of other folders need not be looked at. */
+  async #writtenIn(folder: string, sinceMs: number): Promise<string[]> {
+    if (folder === this.guardRoot) return [];
+    const isChanged = (await stat(folder)).mtimeMs >= sinceMs;
+    const found: string[] = [];
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) found.push(...(await this.#writtenIn(path, sinceMs)));
+      else if (isChanged && entry.isFile() && (await isWrittenSince(path, sinceMs))) found.push(path);
+    }
+    return found;
   }
 
   relative(path: string): string {
@@ -69,6 +89,16 @@ export class LocalFiles implements LakeFiles {
       }
     }
     return [...folders];
+  }
+}
+
+async function isWrittenSince(path: string, sinceMs: number): Promise<boolean> {
+  try {
+    return (await stat(path)).mtimeMs >= sinceMs;
+  } catch (error) {
+    // Another transaction's, rolled back this moment.
+    if (isCode(error, "ENOENT")) return false;
+    throw error;
   }
 }
 

@@ -4,11 +4,11 @@ import type { Connection } from "../duck/database.ts";
 import { isFatal } from "../duck/errors.ts";
 import { interruptOn } from "../duck/interrupt.ts";
 import { LAKE, quoteLiteral } from "../duck/sql.ts";
-import { EiderError, messageOf } from "../errors.ts";
+import { EiderError } from "../errors.ts";
 import type { CommitServices } from "./commit.ts";
 import type { GuardEntry } from "./guard.ts";
 import { startOpenLimit } from "./open-limit.ts";
-import { type CommitVerdict, commitVerdict } from "./verdict.ts";
+import { commitUnmarked } from "./unmarked-commit.ts";
 
 /** What DuckLake does to its files (https://ducklake.select/docs/stable/duckdb/maintenance/recommended_maintenance). */
 export type Maintenance =
@@ -109,37 +109,8 @@ async function compact(
     throw error;
   }
   if (done === 0) await connection.rollback();
-  else await inTurn(() => commit(services, connection, work.target, entry));
+  else await inTurn(() => commitUnmarked(services, connection, entry, targetName(work.target)));
   return done;
-}
-
-async function commit(
-  services: CommitServices,
-  connection: Connection,
-  target: Target,
-  entry: GuardEntry | undefined,
-): Promise<void> {
-  const { settlement, log } = services;
-  let failure: unknown;
-  let verdict: CommitVerdict = "durable";
-  try {
-    await connection.run("COMMIT");
-  } catch (error) {
-    verdict = commitVerdict(error);
-    if (verdict !== "durable") failure = error;
-    if (isFatal(error)) await services.reopen();
-    else await connection.rollback();
-  }
-  try {
-    using own = connection.isClosed ? await services.connect() : undefined;
-    const settling = own ?? connection;
-    if (verdict === "in_doubt") await settlement.keepCompaction(settling, entry);
-    else await settlement.harden(settling, entry, verdict === "durable");
-  } catch (error) {
-    settlement.keep(entry);
-    log.warn({ table: targetName(target), error: messageOf(error) }, "compacted files could not be checked yet");
-  }
-  if (failure !== undefined) throw failure;
 }
 
 function compactSql(work: Extract<Maintenance, { target: Target }>): string {

@@ -40,6 +40,11 @@ export class ObjectFiles implements LakeFiles {
     return rows.map((row) => String(row["file"]));
   }
 
+  /** A store would have to list all that it holds. */
+  async writtenSince(): Promise<readonly string[]> {
+    return [];
+  }
+
   relative(path: string): string {
     const { location } = this.#options;
     return path.startsWith(location) ? path.slice(location.length) : path;

@@ -14,6 +14,7 @@ import { Slots } from "./slots.ts";
 export class Transaction {
   readonly id = randomUUID();
   readonly #open: OpenTransactions;
+  #begunMs = 0;
   #users = 0;
   #idleTimer: NodeJS.Timeout | undefined;
   /** Settles when it has been rolled back because nobody used it. */
@@ -63,7 +64,7 @@ export class Transaction {
       return;
     }
     this.#open.leftAloneCount++;
-    this.#leftAlone = this.#finish("rollback", (work) => work()).catch(() => undefined);
+    this.#leftAlone = this.#finish("rollback").catch(() => undefined);
   }
 
   get hasBegun(): boolean {
@@ -86,6 +87,7 @@ export class Transaction {
     try {
       await slot.exclusive(async () => {
         await slots.catchUp(slot);
+        this.#begunMs = Date.now();
         await slot.connection.run("BEGIN TRANSACTION");
       });
     } catch (error) {
@@ -110,14 +112,14 @@ export class Transaction {
   }
 
   /** COMMIT that fails rolls back and rethrows DuckDB's error. */
-  async end(action: "commit" | "rollback", inTurn: InTurn = (work) => work()): Promise<void> {
+  async end(action: "commit" | "rollback", commit: Commit): Promise<void> {
     clearTimeout(this.#idleTimer);
     await this.#leftAlone;
     if (action === "commit") this.throwIfLeftAlone();
-    await this.#finish(action, inTurn);
+    await this.#finish(action, commit);
   }
 
-  async #finish(action: "commit" | "rollback", inTurn: InTurn): Promise<void> {
+  async #finish(action: "commit" | "rollback", commit?: Commit): Promise<void> {
     const slot = this.#slot;
     this.#slot = undefined;
     if (!slot) {
@@ -133,10 +135,10 @@ export class Transaction {
             "the engine was restarted after a fatal error; nothing was committed",
           );
         }
-        if (action === "rollback") return slot.connection.rollback();
+        if (action === "rollback" || !commit) return slot.connection.rollback();
         try {
           await requireUsable(slot.connection);
-          await inTurn(() => slot.connection.run("COMMIT"));
+          await commit(slot.connection, this.#begunMs);
         } catch (error) {
           await slot.connection.rollback();
           throw error;
@@ -165,20 +167,20 @@ async function requireUsable(connection: Connection): Promise<void> {
   }
 }
 
-/** Runs work that commits to the lake after all other such work, where the catalog needs that. */
-export type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+/** COMMIT of a transaction that began at `begunMs`, Unix time. */
+export type Commit = (connection: Connection, begunMs: number) => Promise<void>;
 
 /** A client session's DuckDB side: its connections and transactions. Owned by the session, which closes it. */
 export class SqlSession implements AsyncDisposable {
   readonly slots: Slots;
   readonly #transactions = new Map<string, Transaction>();
 
-  readonly #inTurn: InTurn;
+  readonly #commit: Commit;
   readonly #open: OpenTransactions;
 
-  constructor(connect: () => Promise<Connection>, inTurn: InTurn, open: OpenTransactions) {
+  constructor(connect: () => Promise<Connection>, commit: Commit, open: OpenTransactions) {
     this.slots = new Slots(connect);
-    this.#inTurn = inTurn;
+    this.#commit = commit;
     this.#open = open;
   }
 
@@ -200,7 +202,7 @@ export class SqlSession implements AsyncDisposable {
     const transaction = this.#transactions.get(id);
     if (!transaction) throw new EiderError("not_found", `transaction ${id} is not open in this session`);
     this.#transactions.delete(id);
-    await transaction.end(action, this.#inTurn);
+    await transaction.end(action, this.#commit);
   }
 
   /** Runs `body` alone on the right slot: that of the transaction, else one that is free. */
@@ -230,7 +232,7 @@ export class SqlSession implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const transaction of [...this.#transactions.values()].reverse()) {
-      await transaction.end("rollback").catch(() => undefined);
+      await transaction.end("rollback", this.#commit).catch(() => undefined);
     }
     this.#transactions.clear();
     await this.slots[Symbol.asyncDispose]();

@@ -42,6 +42,13 @@ const KEEPS_TABLES: ReadonlySet<number> = new Set([
 ]);
 const DEFINES: ReadonlySet<number> = new Set([StatementType.CREATE, StatementType.ALTER, StatementType.DROP]);
 
+const CHANGES_ROWS: ReadonlySet<number> = new Set([
+  StatementType.INSERT,
+  StatementType.UPDATE,
+  StatementType.DELETE,
+  StatementType.MERGE_INTO,
+]);
+
 const SETS: ReadonlySet<number> = new Set([StatementType.SET, StatementType.VARIABLE_SET]);
 
 type StreamEnded = (end: StreamEnd, error?: EiderError) => void;
@@ -218,8 +225,13 @@ export class EngineStatement implements Prepared {
       if (before) await refuseNewUnstorable(slot.connection, before);
       return isDefinition || SETS.has(statement.type) ? 0 : count;
     };
-    const needsTransaction = !slot.isInTransaction && (sets.length > 1 || statement.type === StatementType.ALTER);
-    const count = needsTransaction ? await slot.connection.transaction(runAll) : await runAll();
+    const { lake } = this.#context.services;
+    const needsTransaction =
+      !slot.isInTransaction &&
+      (sets.length > 1 ||
+        statement.type === StatementType.ALTER ||
+        (lake.guardsClients && (CHANGES_ROWS.has(statement.type) || this.#definesTables)));
+    const count = needsTransaction ? await lake.clientTransaction(slot.connection, runAll) : await runAll();
     if (statement.type === StatementType.CREATE && isTemporary(this.#piece)) sql.slots.isPinned = true;
     if (statement.type === StatementType.VARIABLE_SET || statement.type === StatementType.PREPARE)
       sql.slots.isPinned = true;

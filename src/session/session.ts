@@ -80,7 +80,7 @@ export class ClientSession implements Session, SessionContext {
     this.#startSchema = services.names.targetSchema;
     this.sql = new SqlSession(
       () => connect(services),
-      (work) => services.lake.commit("direct", work),
+      (connection, begunMs) => services.lake.commit("direct", () => services.lake.commitClient(connection, begunMs)),
       services.transactions,
     );
     this.#reads = new ReadBarrier(services, this.id);

@@ -64,7 +64,8 @@ test.skipIf(problem !== undefined)(
     await using client = await connect(eider.flightUri);
     const { acknowledged, error } = await fill(client, 0);
     expect(error).toMatchObject({ status: "RESOURCE_EXHAUSTED", code: "disk_full" });
-    expect(error.message).toMatch(/No space left on device/);
+    expect(error.message).toMatch(/a file of buffer_dir.*No space left on device/);
+    expect(error.message).not.toContain(disk.path);
     expect(acknowledged).toBeGreaterThan(10);
     expect(await metric(eider, /^eider_ingest_batches_total\{.*result="rejected"\} (\d+)$/gm)).toBeGreaterThanOrEqual(
       1,
@@ -113,9 +114,11 @@ test.skipIf(problem !== undefined)(
     expect(failure).toMatchObject({
       status: "RESOURCE_EXHAUSTED",
       code: "disk_full",
-      message: expect.stringMatching(/No space left on device/),
+      message: expect.stringMatching(/a file of data_path.*No space left on device/),
     });
     expect(await metric(eider, /^eider_flushes_total\{.*result="failed"\} (\d+)$/gm)).toBeGreaterThanOrEqual(1);
+    expect(`${failure}`).not.toContain(disk.path);
+    expect(eider.logs).toContain(disk.path);
     expect(eider.logs).toMatch(/a flush failed; its rows are kept and it is tried again/);
     await client.put("events", batchesOf(batches));
 

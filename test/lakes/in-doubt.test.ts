@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { Scope } from "../../src/base/scope.ts";
 import { CommitProxy } from "../support/commit-proxy.ts";
+import { FlightTestClient } from "../support/flight-client.ts";
 import { postgresPrograms, startPostgres } from "../support/postgres-server.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { postgresPlace } from "./catalog-rows.ts";
@@ -83,5 +84,53 @@ test.skipIf(missing !== "")(
       expect(await run.check(eider)).toEqual([]);
     });
     expect((await run.judge()).problems, run.logs).toEqual([]);
+  },
+);
+
+const ROWS = 1000;
+
+/** More rows than DuckLake keeps in its catalog, as a statement of its own, in a transaction, and as a table of its own. */
+const CLIENT_WRITES = [
+  { name: "an INSERT", statements: (n: number) => [`INSERT INTO mine SELECT ${n}, range FROM range(${ROWS})`] },
+  {
+    name: "COMMIT",
+    statements: (n: number) => ["BEGIN", `INSERT INTO mine SELECT ${n}, range FROM range(${ROWS})`, "COMMIT"],
+  },
+] as const;
+
+test.skipIf(missing !== "")(
+  `a client's own COMMIT whose answer is lost: its files stay, and the client is told how to find out${missing}`,
+  async () => {
+    await using scope = new Scope();
+    const { proxy, run } = await doubtfulLake(scope, STORE_ROWS[0]);
+    await run.live(async (eider) => {
+      using client = new FlightTestClient(Number(new URL(eider.flightUri).port));
+      await client.query("CREATE TABLE mine (n INT, a BIGINT)");
+      let n = 0;
+      const committed: number[] = [];
+      for (const cut of ["after", "before"] as const) {
+        for (const { name, statements } of CLIENT_WRITES) {
+          n++;
+          if (cut === "after") committed.push(n);
+          const [last = "", ...before] = statements(n).toReversed();
+          for (const sql of before.reverse()) await client.query(sql);
+          proxy.cutNext(cut);
+          await expect(client.query(last), `${name} ${cut}`).rejects.toMatchObject({
+            code: 14,
+            message: expect.stringMatching(/not known whether the transaction was committed.*lake\.snapshots\(\)/s),
+          });
+          const found = await run.sql(
+            eider,
+            "SELECT n, count(*) AS rows, sum(a) AS sum FROM mine GROUP BY n ORDER BY n",
+          );
+          const sum = (ROWS * (ROWS - 1)) / 2;
+          expect(
+            found.map((row) => [Number(row["n"]), Number(row["rows"]), Number(row["sum"])]),
+            `${name} ${cut}`,
+          ).toEqual(committed.map((m) => [m, ROWS, sum]));
+        }
+      }
+      expect(proxy.cuts).toBe(4);
+    });
   },
 );
