@@ -20,7 +20,12 @@ export function addClientCommands(program: Command, add: AddCommand, shell: Shel
     .option("-f, --file <path>", "file with the SQL; - is standard input")
     .option("-o, --format <format>", `${FORMAT_NAMES.join(", ")} (default: table)`)
     .option("--max-rows <count>", "rows of a table that are shown; 0: all", "100")
-    .option("--no-pager", "do not show a long table by a pager (PAGER, or less)");
+    .option("--no-pager", "do not show a long table by a pager (PAGER, or less)")
+    .option(
+      "--consistency <level>",
+      "strong: first commits all rows that wait for the tables it reads; eventual: the lake as it is",
+      "strong",
+    );
   queryCommand.action((sql: string | undefined) =>
     choose(async () => (await import("./query.ts")).query(sql, queryCommand.opts<QueryFlags>(), shell)),
   );

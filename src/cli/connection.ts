@@ -66,7 +66,7 @@ function tell(error: FlightError, uri: string): { text: string; exit: number } {
   if (error.code === undefined && (error.status === "UNAVAILABLE" || error.status === "DEADLINE_EXCEEDED")) {
     return {
       text:
-        `no answer from ${uri}: ${error.message}\n` +
+        `no answer from ${uri}: ${error.message.replace(/\s*Resolution note:\s*$/, "")}\n` +
         "Is the server running (eider serve), is this its address (--uri, EIDER_URI), and does it want TLS (grpc+tls://)?",
       exit: EXIT.unavailable,
     };

@@ -51,6 +51,10 @@ export async function ingest(patterns: readonly string[], flags: IngestFlags, sh
     }
     const repeats = done.retries === 0 ? "" : `, ${done.retries} retries`;
     const files = `${tasks.length} ${tasks.length === 1 ? "file" : "files"}`;
+    if (done.rows === 0) {
+      shell.stderr(`${flags.table}: no rows in ${files}\n`);
+      return EXIT.ok;
+    }
     shell.stderr(`${flags.table}: ${rateText(done.rows, elapsedMs())} of ${files}${repeats}\n`);
     shell.stderr(`They are durable, and in the lake after the next flush (eider flush ${flags.table}).\n`);
     return EXIT.ok;

@@ -13,7 +13,10 @@ export interface QueryFlags extends ConnectionFlags {
   readonly format?: string;
   readonly maxRows: string;
   readonly pager: boolean;
+  readonly consistency: string;
 }
+
+export const CONSISTENCIES: readonly string[] = ["strong", "session", "eventual"];
 
 /** Runs one statement, of the argument, a file or standard input, and prints its rows. */
 export async function query(argument: string | undefined, flags: QueryFlags, shell: Shell): Promise<number> {
@@ -22,8 +25,15 @@ export async function query(argument: string | undefined, flags: QueryFlags, she
   if (!Number.isSafeInteger(maxRows) || maxRows < 0) {
     throw new EiderError("config_invalid", `--max-rows is a number of rows, or 0 for all, not ${flags.maxRows}`);
   }
+  if (!CONSISTENCIES.includes(flags.consistency)) {
+    throw new EiderError(
+      "config_invalid",
+      `--consistency is one of ${CONSISTENCIES.join(", ")}, not ${flags.consistency}`,
+    );
+  }
   const sql = await textOf(argument, flags.file, shell);
   return await withClient(flags, shell, async (client) => {
+    await (await client.query(`SET eider_read_consistency = '${flags.consistency}'`))[Symbol.asyncDispose]();
     const startedMs = performance.now();
     let rows = 0;
     using _progress = new ProgressLine(shell, () => rateText(rows, performance.now() - startedMs));

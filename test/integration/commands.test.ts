@@ -37,6 +37,12 @@ test("query prints every format, of an argument, a file and standard input; flus
   expect(made).toMatchObject({ code: 0 });
   const insert = "INSERT INTO duckling_queue.birds VALUES (1, 'eider', 2.10), (9007199254740993, 'a \"b\"', NULL)";
   expect(await run(["query"], env, insert)).toMatchObject({ code: 0, stderr: "2 rows changed\n" });
+  const count = async (...args: string[]) =>
+    String((await run(["query", ...args, "-o", "csv", "SELECT count(*) AS n FROM birds"], env)).stdout);
+  expect(await count("--consistency", "eventual")).toBe("n\n0\n");
+  expect(await count()).toBe("n\n2\n");
+  expect(await run(["query", "--consistency", "weak", "SELECT 1"], env)).toMatchObject({ code: 78 });
+  expect(await run(["query"], env, insert)).toMatchObject({ code: 0 });
   expect(await run(["flush", "main.birds"], env)).toMatchObject({ code: 0 });
   expect(eider.logs).toMatch(/"table":"main.birds","reason":"command",.*"rowsInserted":2,.*"msg":"flushed"/);
   const sql = "SELECT * FROM birds ORDER BY id";

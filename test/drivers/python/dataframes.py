@@ -41,6 +41,7 @@ def case_pandas_round_trip(server):
         # pandas' own limits over ADBC: these say NotImplementedError.
         raises(NotImplementedError, lambda: pd.read_sql_query("SELECT ?", connection, params=(1,)))
         raises(NotImplementedError, lambda: pd.read_sql_query("SELECT 1", connection, chunksize=10))
+        raises(NotImplementedError, lambda: written.to_sql("labelled", connection, index_label="n"))
 
 
 def case_pandas_modes(server):
