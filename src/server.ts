@@ -298,6 +298,7 @@ async function compose(
       host: config.host,
       isLoopback: isLoopback(config.host),
       port: config.httpPort,
+      traces,
       authenticator,
       tls,
       log,

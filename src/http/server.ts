@@ -4,6 +4,7 @@ import type { TlsFiles } from "../access/tls.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import type { Logger } from "../observe/log.ts";
 import { type Metrics, observeMs } from "../observe/metrics.ts";
+import type { Traces } from "../observe/traces.ts";
 import { followCertificate, httpsOptions, requireAccess } from "./access.ts";
 import { errorBody } from "./error-body.ts";
 import { refuseOtherNames } from "./names.ts";
@@ -25,6 +26,7 @@ export interface HttpOptions {
   readonly port: number;
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly traces?: Traces | undefined;
   readonly routes: readonly Route[];
   /** Default: authentication is off. */
   readonly authenticator?: Authenticator;
@@ -104,12 +106,20 @@ function takeJsonBodies(app: FastifyInstance): void {
   });
 }
 
-function countAndLog(app: FastifyInstance, { log, metrics }: HttpOptions): void {
+function countAndLog(app: FastifyInstance, { log, metrics, traces }: HttpOptions): void {
   app.addHook("onResponse", async (request, reply) => {
     // The route's pattern, never the URL: it would be an open label.
     const route = request.routeOptions.url ?? "none";
     metrics.httpRequests.inc({ route, code: String(reply.statusCode) });
     observeMs(metrics.httpDuration, reply.elapsedTime, { route });
+    const { traceparent } = request.headers;
+    traces?.requested({
+      method: request.method,
+      route: request.routeOptions.url,
+      status: reply.statusCode,
+      durationMs: reply.elapsedTime,
+      parent: typeof traceparent === "string" ? traceparent : undefined,
+    });
     const durationMs = Math.round(reply.elapsedTime);
     log.debug({ method: request.method, url: request.url, status: reply.statusCode, durationMs }, "http request");
   });

@@ -15,9 +15,21 @@ export interface CallTrace {
   readonly parent: string | undefined;
 }
 
+/** An HTTP request that has ended. */
+export interface RequestTrace {
+  readonly method: string;
+  /** The route's pattern; undefined where there is none. */
+  readonly route: string | undefined;
+  readonly status: number;
+  readonly durationMs: number;
+  /** As a call's. */
+  readonly parent: string | undefined;
+}
+
 /** What the composition root tells of what has ended. */
 export interface Traces extends AsyncDisposable {
   called(call: CallTrace): void;
+  requested(request: RequestTrace): void;
   flushed(record: FlushRecord): void;
 }
 
@@ -59,11 +71,28 @@ export async function openTraces(
   const propagator = new core.W3CTraceContextPropagator();
   const fail = (span: Span, message: string) => span.setStatus({ code: api.SpanStatusCode.ERROR, message });
 
+  const contextOf = (parent: string | undefined) => {
+    const carrier = parent === undefined ? {} : { traceparent: parent };
+    return propagator.extract(api.ROOT_CONTEXT, carrier, api.defaultTextMapGetter);
+  };
+
   return {
+    // https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server
+    requested({ method, route, status, durationMs, parent }) {
+      const endMs = Date.now();
+      const attributes = {
+        "http.request.method": method,
+        "http.response.status_code": status,
+        ...(route === undefined ? {} : { "http.route": route }),
+      };
+      const options = { kind: api.SpanKind.SERVER, startTime: endMs - durationMs, attributes };
+      const span = tracer.startSpan(route === undefined ? method : `${method} ${route}`, options, contextOf(parent));
+      if (status >= 500) fail(span, String(status));
+      span.end(endMs);
+    },
+
     called({ method, command, code, durationMs, parent }) {
       const endMs = Date.now();
-      const carrier = parent === undefined ? {} : { traceparent: parent };
-      const context = propagator.extract(api.ROOT_CONTEXT, carrier, api.defaultTextMapGetter);
       const attributes = {
         "rpc.system": "grpc",
         "rpc.service": SERVICE,
@@ -72,7 +101,7 @@ export async function openTraces(
         "eider.command": command,
       };
       const options = { kind: api.SpanKind.SERVER, startTime: endMs - durationMs, attributes };
-      const span = tracer.startSpan(`${SERVICE}/${method}`, options, context);
+      const span = tracer.startSpan(`${SERVICE}/${method}`, options, contextOf(parent));
       if (code !== "OK" && code !== "CANCELLED") fail(span, code);
       span.end(endMs);
     },

@@ -62,12 +62,15 @@ with flight.connect(uri) as client:
         pass
 print("{}")`;
 
-test("calls and flushes are spans, in the client's trace where it has one", async () => {
+test("calls, requests and flushes are spans, in the client's trace where it has one", async () => {
   await using receiver = await openReceiver();
   await using eider = await startEider({
     env: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, OTEL_RESOURCE_ATTRIBUTES: "deployment.environment=test" },
   });
   await runPython(WRITE, { uri: eider.flightUri });
+  const headers = { traceparent: `00-${TRACE}-${PARENT}-01` };
+  await (await fetch(`${eider.httpUrl}/query`, { method: "POST", headers, body: '{"sql": "SELECT 1"}' })).text();
+  await (await fetch(`${eider.httpUrl}/nowhere`)).text();
   // The end sends what waits.
   expect(await eider.stop()).toEqual({ code: 0, signal: null });
   const named = (name: string) => receiver.spans.filter((span) => span.name === name);
@@ -76,6 +79,10 @@ test("calls and flushes are spans, in the client's trace where it has one", asyn
   expect(put?.attributes).toContainEqual({ key: "rpc.response.status_code", value: { stringValue: "OK" } });
   const gets = named("arrow.flight.protocol.FlightService/DoGet");
   expect(gets.map((span) => Reflect.get(span, "status").code).sort()).toEqual([0, 2]);
+  const [request] = named("POST /query");
+  expect(request).toMatchObject({ traceId: TRACE, parentSpanId: PARENT, kind: 2 });
+  expect(request?.attributes).toContainEqual({ key: "http.response.status_code", value: { intValue: 200 } });
+  expect(named("GET")[0]?.attributes).toContainEqual({ key: "http.response.status_code", value: { intValue: 404 } });
   const [flush] = named("flush main.traced");
   expect(flush?.attributes).toContainEqual({ key: "eider.flush.rows_inserted", value: { intValue: 3 } });
   const phases = receiver.spans.filter((span) => span.parentSpanId === flush?.spanId);
