@@ -4,10 +4,11 @@ import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { extensionPath } from "../support/extension-path.ts";
 import { freePort } from "../support/free-port.ts";
 import { GO_MODULE, hasGo } from "../support/go.ts";
 import { driverJar, hasJava } from "../support/java.ts";
-import { pythonPath } from "../support/python.ts";
+import { pythonPackages, pythonPath } from "../support/python.ts";
 import { readRecipe } from "../support/recipe.ts";
 import { REPO } from "../support/repo.ts";
 import { type RunningEider, startEider } from "../support/start-eider.ts";
@@ -17,13 +18,30 @@ const run = promisify(execFile);
 const DOCS = join(REPO, "docs");
 
 /** What a page's language needs; the pages are run as they are, but for the addresses. */
-const LANGUAGES: Readonly<Record<string, (code: string, folder: string) => Promise<string>>> = {
+const LANGUAGES: Readonly<Record<string, (code: string, folder: string, eider: RunningEider) => Promise<string>>> = {
   python: async (code, folder) => {
     const file = join(folder, "recipe.py");
     await writeFile(file, `${code}\nimport os, sys; sys.stdout.flush(); os._exit(0)\n`);
     return (await run(pythonPath(), [file], { cwd: folder })).stdout;
   },
   sh: async (code, folder) => (await run("bash", ["-euo", "pipefail", "-c", code], { cwd: folder })).stdout,
+  "sh dbt": async (code, folder, { dataDir, flightUri }) => {
+    const packages = await pythonPackages("dbt");
+    await symlink(dataDir, join(folder, "eider-data"));
+    const path = [join(packages, "bin"), join(REPO, "bin"), dirname(process.execPath), process.env["PATH"]];
+    const env = {
+      ...process.env,
+      HOME: folder,
+      PATH: path.join(delimiter),
+      PYTHONPATH: packages,
+      EIDER_URI: flightUri,
+      DO_NOT_TRACK: "1",
+    };
+    // What dbt's DuckDB would fetch from the network by the same command.
+    const install = ["ducklake", "sqlite_scanner"].map((name) => `duckdb.sql("INSTALL '${extensionPath(name)}'")`);
+    await run(pythonPath(), ["-c", ["import duckdb", ...install].join("\n")], { env });
+    return (await run("bash", ["-euo", "pipefail", "-c", code], { cwd: folder, env })).stdout;
+  },
   go: async (code, folder) => {
     // In the module of the drivers, whose dependencies are there; only this package is built.
     await writeFile(join(folder, "main.go"), code);
@@ -68,7 +86,7 @@ describe.each(PAGES)("%s", (path) => {
     for (const { language, code, expected } of steps) {
       const runs = LANGUAGES[language];
       if (!runs) throw new Error(`nobody runs ${language}`);
-      const printed = await runs(here(code, eider), dir.path);
+      const printed = await runs(here(code, eider), dir.path, eider);
       if (expected !== undefined) expect(printed).toBe(expected);
     }
   });
@@ -80,7 +98,7 @@ test("the README's first rows", async () => {
   await using eider = await startEider();
   await using dir = tempDir("first-rows");
   const promised = /print\(cursor.fetchall\(\)\) *# (.*)\n/.exec(code)?.[1];
-  expect(await LANGUAGES["python"]?.(here(code, eider), dir.path)).toBe(`${promised}\n`);
+  expect(await LANGUAGES["python"]?.(here(code, eider), dir.path, eider)).toBe(`${promised}\n`);
 });
 
 test("backup, restore and moving, as the page says", async () => {
