@@ -20,12 +20,17 @@ import { EVENTS, eventsOf, KEYED } from "./events.ts";
 import { batchOf, openStore, rowsOf, type TestStore, tempDir, wireOf } from "./support.ts";
 
 /** The threads that stores have started, so that a test can end one behind a store's back. */
-const { workers } = vi.hoisted(() => ({ workers: [] as Worker[] }));
+const { workers, heap } = vi.hoisted(() => ({
+  workers: [] as Worker[],
+  /** Of the threads started from now on. */
+  heap: { limitMb: undefined as number | undefined },
+}));
 vi.mock("node:worker_threads", async (importOriginal) => {
   const real = await importOriginal<typeof import("node:worker_threads")>();
   class RecordedWorker extends real.Worker {
-    constructor(...args: ConstructorParameters<typeof Worker>) {
-      super(...args);
+    constructor(...[file, options]: ConstructorParameters<typeof Worker>) {
+      const { limitMb } = heap;
+      super(file, limitMb ? { ...options, resourceLimits: { maxOldGenerationSizeMb: limitMb } } : options);
       workers.push(this);
     }
   }
@@ -192,6 +197,47 @@ test("a worker that dies is started again: its rows are recovered, calls under w
   expect(t.heard.map((segment) => segment.reason)).toEqual(["command", "recovery"]);
   await t.store.seal(EVENTS.target, "command");
   expect(await idsOf(t.store.sealed(EVENTS.target))).toEqual([1, 2, 3]);
+});
+
+test("a worker that runs out of memory is started again: what was acknowledged is kept, the rest may be repeated", async () => {
+  heap.limitMb = 48;
+  const t = await open();
+  heap.limitMb = undefined;
+  await t.store.ensureBuffer(EVENTS, 0);
+  const stream = await t.store.appendToBuffer(EVENTS.target, wireOf(eventsOf([1])).schema, "s");
+  await stream.append(batchOf(eventsOf([1])), { token: "a" });
+  const died = new Promise((resolve) => workers.at(-1)?.once("error", resolve));
+  // Together several times what its heap may hold.
+  const long = "x".repeat(2 ** 20);
+  const ids = Array.from({ length: 200 }, (_, i) => i + 2);
+  const sent = await Promise.allSettled(
+    ids.map((id) => stream.append(batchOf(eventsOf([id])), { token: `${id} ${long}` })),
+  );
+  const refused = ids.filter((_, i) => sent[i]?.status === "rejected");
+  expect(refused).not.toEqual([]);
+  for (const outcome of sent) {
+    if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ code: "buffer_unavailable" });
+  }
+  expect(await died).toMatchObject({ code: "ERR_WORKER_OUT_OF_MEMORY" });
+  // As a client does: on a new stream, with the same token, until a thread is there that takes it.
+  const insist = async (id: number, token: string) => {
+    for (;;) {
+      try {
+        const again = await t.store.appendToBuffer(EVENTS.target, wireOf(eventsOf([id])).schema, "s");
+        return await again.append(batchOf(eventsOf([id])), { token });
+      } catch (error) {
+        expect(error).toMatchObject({ code: "buffer_unavailable" });
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    }
+  };
+  expect(await insist(1, "a")).toMatchObject({ duplicate: true });
+  const repeated = refused.slice(0, 3);
+  for (const id of repeated) await insist(id, `${id} ${long}`);
+  await t.store.seal(EVENTS.target, "command");
+  const stored = await idsOf(t.store.sealed(EVENTS.target));
+  expect(stored).toEqual(expect.arrayContaining([1, ...repeated]));
+  expect(new Set(stored).size).toBe(stored.length);
 });
 
 describe("files that are damaged", () => {
