@@ -1,8 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
 import type { EiderClient } from "../client/client.ts";
-import { FlightError } from "../client/flight-error.ts";
-import { quotedName } from "../client/table-name.ts";
 import { NO_FLAGS } from "../config/flags.ts";
 import { loadConfig } from "../config/load.ts";
 import { EiderError } from "../errors.ts";
@@ -27,14 +25,6 @@ interface Task {
   readonly rows: number | undefined;
 }
 
-interface Run {
-  readonly flags: IngestFlags;
-  readonly op: (typeof OPS)[number] | undefined;
-  readonly done: { rows: number; retries: number };
-  /** The table's columns. */
-  readonly types: ReadonlyMap<string, string>;
-}
-
 const OPS = ["insert", "upsert", "delete"] as const;
 const REMOTE = /^[a-z0-9]+:\/\//i;
 
@@ -53,12 +43,11 @@ export async function ingest(patterns: readonly string[], flags: IngestFlags, sh
     const done = { rows: 0, retries: 0 };
     const total = totalOf(tasks);
     const elapsedMs = () => performance.now() - startedMs;
-    const types = await columnTypes(client, flags.table);
     {
       using _line = new ProgressLine(shell, () =>
         rateText(done.rows, elapsedMs(), total === undefined ? undefined : done.rows / Math.max(total, 1)),
       );
-      for (const task of tasks) await store(client, reader, task, { flags, op, done, types });
+      for (const task of tasks) await store(client, reader, task, { flags, op, done });
     }
     const repeats = done.retries === 0 ? "" : `, ${done.retries} retries`;
     const files = `${tasks.length} ${tasks.length === 1 ? "file" : "files"}`;
@@ -76,10 +65,14 @@ async function store(
   client: EiderClient,
   reader: FileReader,
   { file, format }: Task,
-  { flags, op, done, types }: Run,
+  {
+    flags,
+    op,
+    done,
+  }: { flags: IngestFlags; op: (typeof OPS)[number] | undefined; done: { rows: number; retries: number } },
 ): Promise<void> {
   const run = flags.again ? randomUUID() : "";
-  await client.put(flags.table, reader.batches(file.path, format, types), {
+  await client.put(flags.table, reader.batches(file.path, format), {
     ...(op ? { op } : {}),
     token: (index) => batchToken(file.fingerprint, index, run),
     onAck: ({ rows }) => {
@@ -89,20 +82,6 @@ async function store(
       done.retries++;
     },
   });
-}
-
-/** By lower-case name; none when there is no such table yet, or nobody can say: then the file's own types are sent. */
-async function columnTypes(client: EiderClient, table: string): Promise<Map<string, string>> {
-  const types = new Map<string, string>();
-  try {
-    await using columns = await client.query(`DESCRIBE ${quotedName(table)}`);
-    for await (const batch of columns) {
-      for (const row of batch) types.set(String(row["column_name"]).toLowerCase(), String(row["column_type"]));
-    }
-  } catch (error) {
-    if (!(error instanceof FlightError)) throw error;
-  }
-  return types;
 }
 
 export function batchToken(fingerprint: string, index: number, run = ""): string {

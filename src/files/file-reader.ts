@@ -60,21 +60,8 @@ export class FileReader implements AsyncDisposable {
     return row?.["n"] === undefined ? undefined : Number(row["n"]);
   }
 
-  /**
-   * The file's rows. Columns that `tableTypes` (by lower-case name) has are read as its types: a file of text says little of
-   * its own, and 12.50 alone would be a DOUBLE. An Arrow file is taken as it is.
-   */
-  async *batches(path: string, format: FileFormat, tableTypes: ReadonlyMap<string, string>): AsyncGenerator<FileBatch> {
-    if (!format.reader) return yield* arrowBatches(path);
-    const plain = `SELECT * FROM ${format.reader(path)}`;
-    const described = tableTypes.size === 0 ? [] : await this.#connection.rows(`DESCRIBE ${plain}`);
-    const columns = described.map((row) => {
-      const [name, type] = [String(row["column_name"]), String(row["column_type"])];
-      const wanted = tableTypes.get(name.toLowerCase());
-      return { name, type, wanted: wanted === type ? undefined : wanted };
-    });
-    const isTyped = format.typedQuery && columns.some(({ wanted }) => wanted !== undefined);
-    yield* this.#duckBatches(isTyped ? format.typedQuery(path, columns) : plain);
+  batches(path: string, format: FileFormat): AsyncIterable<FileBatch> {
+    return format.reader ? this.#duckBatches(`SELECT * FROM ${format.reader(path)}`) : arrowBatches(path);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -150,33 +150,6 @@ test("ingest stores each kind of file, and a run that is repeated stores nothing
   expect(await run(["ingest", join(DATA, "7zip.png"), "--table", "t"], env)).toMatchObject({ code: 78 });
 });
 
-test("ingest reads a file as its table's types", async () => {
-  await using eider = await startEider();
-  await using dir = tempDir("typed");
-  const env = { EIDER_URI: eider.flightUri };
-  const columns = 'id SMALLINT PRIMARY KEY, "the price" DECIMAL(38, 2), seen TIMESTAMPTZ, tags VARCHAR[]';
-  expect(await run(["query", `CREATE TABLE typed (${columns})`], env)).toMatchObject({ code: 0 });
-  const price = `${"123456789".repeat(4)}.25`;
-  const files = {
-    "a.csv": `"The price",id,seen\n${price},1,2026-01-01T12:00:00+02:00\n,2,\n`,
-    "b.json": `[{"id": 3, "the price": "${price}", "seen": "2026-01-01T10:00:00Z", "tags": []}]`,
-    "bad.csv": "id\n1\nx\n",
-  };
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir.path, name), text);
-  const exported = await run(["query", "-o", "parquet", 'SELECT 4::BIGINT AS id, 1.5::DOUBLE AS "the price"'], env);
-  writeFileSync(join(dir.path, "c.parquet"), exported.stdout);
-  for (const name of ["a.csv", "b.json", "c.parquet"]) {
-    const { code, stderr } = await run(["ingest", join(dir.path, name), "--table", "typed"], env);
-    expect([code, stderr]).toEqual([0, expect.stringContaining("typed: ")]);
-  }
-  const bad = await run(["ingest", join(dir.path, "bad.csv"), "--table", "typed"], env);
-  expect([bad.code, bad.stderr]).toEqual([1, expect.stringMatching(/Could not convert string "x" to 'SMALLINT'/)]);
-  const found = await run(["query", "-o", "csv", "FROM typed ORDER BY id"], env);
-  expect(String(found.stdout)).toBe(
-    `id,the price,seen,tags\n1,${price},2026-01-01T10:00:00Z,\n2,,,\n3,${price},2026-01-01T10:00:00Z,[]\n4,1.50,,\n`,
-  );
-});
-
 test("a reader that has enough ends the query with 0", async () => {
   await using eider = await startEider();
   const args = ["query", "--uri", eider.flightUri, "-o", "csv", "SELECT i FROM range(1000000000) t(i)"];
