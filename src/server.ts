@@ -163,6 +163,7 @@ async function compose(
       log,
     }),
   );
+  const isDiskFull = () => buffers.backPressure.waitingForDisk > 0;
   const flusher: Flusher = scope.use(
     new Flusher({
       ...config,
@@ -173,6 +174,7 @@ async function compose(
       log,
       // The sweeper enqueues what was left to gather.
       spacingMs: config.sweepIntervalSeconds * 1000,
+      isDiskFull,
       pauseLimits: {
         greatestMs: config.commitPauseMaxSeconds * 1000,
         maxAgeMs: config.bufferMaxAgeSeconds * 1000,
@@ -189,7 +191,7 @@ async function compose(
         maxBytes: config.bufferMaxBytes,
         maxAgeMs: config.bufferMaxAgeSeconds * 1000,
       },
-      isDiskFull: () => buffers.backPressure.waitingForDisk > 0,
+      isDiskFull,
       intervalMs: config.sweepIntervalSeconds * 1000,
       clock: systemClock,
       log,

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { FlightError } from "../client/flight-error.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import { withClient } from "./connection.ts";
 import type { ConnectionFlags } from "./connection-flags.ts";
@@ -37,7 +38,9 @@ export async function query(argument: string | undefined, flags: QueryFlags, she
     const startedMs = performance.now();
     let rows = 0;
     using _progress = new ProgressLine(shell, () => rateText(rows, performance.now() - startedMs));
-    await using result = await client.query(sql);
+    await using result = await client.query(sql).catch((error: unknown) => {
+      throw flags.consistency === "eventual" ? error : withAdvice(error);
+    });
     if (result.schema.fields.length === 0) {
       if (result.rowsChanged !== undefined) shell.stderr(`${result.rowsChanged} rows changed\n`);
       return EXIT.ok;
@@ -50,6 +53,13 @@ export async function query(argument: string | undefined, flags: QueryFlags, she
     for await (const part of FORMATS[format](result, { maxRows, onRows })) await write(part);
     return EXIT.ok;
   });
+}
+
+/** A flush before the query may be what failed. */
+function withAdvice(error: unknown): unknown {
+  if (!(error instanceof FlightError) || error.code !== "lake_unavailable") return error;
+  error.message += "; --consistency eventual reads the lake as it is, without the rows that wait";
+  return error;
 }
 
 function formatOf(text: string, shell: Shell): FormatName {

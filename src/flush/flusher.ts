@@ -34,6 +34,8 @@ export interface FlusherOptions {
   readonly pauseLimits?: CommitPauseLimits;
   /** See `TableQueue.isTooSoon`; at least as often somebody calls `enqueue`. Default: 0. */
   readonly spacingMs?: number;
+  /** Whether appends wait for room on disk now: then nothing is left to gather. */
+  readonly isDiskFull?: () => boolean;
 }
 
 const NO_PAUSES: CommitPauseLimits = { greatestMs: 0, maxAgeMs: 0 };
@@ -207,14 +209,17 @@ export class Flusher implements AsyncDisposable {
   }
 
   #isResting(): boolean {
+    if (this.#options.isDiskFull?.()) return false;
     const tables = [...this.#tables.values()].filter(({ stage }) => stage === "idle" || stage === "ready");
     return this.#rest.isOn(tables, ({ target }) => this.#options.buffers.sealed(target));
   }
 
-  /** Whether tables are on their way to the next commit, which would otherwise wait for the one after it. */
+  /** Whether tables are on their way to the next commit, which would otherwise wait for the one after it. Nobody waits for them. */
   #gathers(): boolean {
     const { buffers } = this.#options;
-    return [...this.#tables.values()].some(
+    const tables = [...this.#tables.values()];
+    if (tables.some(({ stage, isAwaited }) => stage === "ready" && isAwaited)) return false;
+    return tables.some(
       (table) =>
         table.stage === "compacting" ||
         (table.stage === "idle" && buffers.sealed(table.target).length > 0 && !this.#isTooSoon(table)),
@@ -222,8 +227,8 @@ export class Flusher implements AsyncDisposable {
   }
 
   #isTooSoon(table: TableQueue): boolean {
-    const { buffers, clock, spacingMs = 0 } = this.#options;
-    return table.isTooSoon(buffers.sealed(table.target), clock.nowMs(), spacingMs);
+    const { buffers, clock, spacingMs = 0, isDiskFull } = this.#options;
+    return !isDiskFull?.() && table.isTooSoon(buffers.sealed(table.target), clock.nowMs(), spacingMs);
   }
 
   async #compact(table: TableQueue, segments: readonly SealedSegment[]): Promise<void> {

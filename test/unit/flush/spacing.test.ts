@@ -14,6 +14,7 @@ let clock: FakeClock;
 let buffers: FileBuffers;
 let flusher: Flusher;
 let commits: number[];
+let isDiskFull: boolean;
 
 beforeEach(async () => {
   fixture = await LakeFixture.make();
@@ -21,6 +22,7 @@ beforeEach(async () => {
   clock = new FakeClock();
   buffers = new FileBuffers(fixture, clock);
   commits = [];
+  isDiskFull = false;
   const counted = {
     watermarks: () => lake.watermarks(),
     commitFlush: (parts: Parameters<Lake["commitFlush"]>[0]) => {
@@ -36,6 +38,7 @@ beforeEach(async () => {
     log: silent,
     maxParallelFlushes: 2,
     spacingMs: SPACING_MS,
+    isDiskFull: () => isDiskFull,
   });
   const shape = { target: T, columns: COLUMNS, primaryKey: [] };
   await lake.createTable(shape);
@@ -86,6 +89,17 @@ it("somebody who waits for the rows does not wait longer", async () => {
   buffers.append(T, [2, "x"]);
   await flusher.flush(T, "command");
   expect(commits).toEqual([1, 2]);
+});
+
+it("nothing gathers while appends wait for the room that it takes", async () => {
+  await seal(0, "rows");
+  await flushed();
+  await seal(1, "rows");
+  expect(commits).toEqual([1]);
+  isDiskFull = true;
+  flusher.enqueue(T);
+  await flushed();
+  expect(commits).toEqual([1, 1]);
 });
 
 it("a clock that was set back holds nothing up", async () => {
