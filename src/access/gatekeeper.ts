@@ -19,8 +19,7 @@ export interface GatekeeperOptions {
   readonly takesCertificates: boolean;
   readonly refused: (why: Refusal) => void;
   readonly log: Record<"info" | "warn" | "error", (fields: object, message: string) => void>;
-  /** Unix milliseconds. */
-  /** Unix time: by which JWTs expire. */
+  /** Unix milliseconds, by which JWTs expire. */
   readonly nowMs: () => number;
   /** Of a clock that nobody sets: for waits. */
   readonly steadyMs: () => number;

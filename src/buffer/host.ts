@@ -1,7 +1,6 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Failpoints } from "../base/failpoints.ts";
-import { steadyNowMs } from "../base/steady-clock.ts";
 import { syncPath } from "../base/sync-path.ts";
 import { type Target, targetKey, targetName } from "../base/target.ts";
 import { fromDuckError } from "../duck/errors.ts";
@@ -18,6 +17,7 @@ import { compactionPath } from "./segment.ts";
 import { Stage } from "./stage.ts";
 import { StreamSchema } from "./stream-schema.ts";
 import { TableBuffer } from "./table-buffer.ts";
+import { tokenCutoffMs } from "./token-clock.ts";
 import type { AppendResult, Compaction, SealedSegment } from "./types.ts";
 import { PendingUnit } from "./write-unit.ts";
 
@@ -72,7 +72,7 @@ export class BufferHost {
         memoryMb: flushMemoryMb,
         segment: this.#segmentSettings(),
         quarantine,
-        cutoffMs: steadyNowMs() - this.#settings.tokenRetentionSeconds * 1000,
+        cutoffMs: tokenCutoffMs(this.#settings.tokenRetentionSeconds),
         known: new Set(known),
       });
       if (!found || found.segments.length === 0) continue;

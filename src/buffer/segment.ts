@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Failpoints } from "../base/failpoints.ts";
-import { steadyNowMs } from "../base/steady-clock.ts";
 import { isDurableAnyway, isFatal } from "../duck/errors.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import {
@@ -18,6 +17,7 @@ import type { IdleInstances } from "./idle-instances.ts";
 import type { RowLayout } from "./row-layout.ts";
 import { SegmentFile } from "./segment-file.ts";
 import { SegmentWriter } from "./segment-writer.ts";
+import { tokenNowMs } from "./token-clock.ts";
 import type { SealedSegment, SealReason } from "./types.ts";
 import { unitError } from "./unit-error.ts";
 import type { WriteUnit } from "./write-unit.ts";
@@ -114,7 +114,7 @@ export class Segment {
   /** Writes the units in one transaction; when it fails, in halves, so that only a guilty one is refused. */
   async write(units: readonly WriteUnit[]): Promise<WriteOutcome[]> {
     let isCommitted = false;
-    const atMs = steadyNowMs();
+    const atMs = tokenNowMs();
     const openedMs = this.#state.openedMs || Date.now();
     try {
       await this.#writeInTransaction(units, openedMs, atMs);

@@ -1,5 +1,4 @@
 import { must } from "../base/assert.ts";
-import { steadyNowMs } from "../base/steady-clock.ts";
 import { type Target, targetName } from "../base/target.ts";
 import { EiderError } from "../errors.ts";
 import { ensureFolder } from "./buffer-folder.ts";
@@ -12,6 +11,7 @@ import { type ChainSettings, SegmentChain } from "./segment-chain.ts";
 import type { TokenRow } from "./segment-file.ts";
 import type { StagedFile } from "./staged-file.ts";
 import { TokenBook } from "./token-book.ts";
+import { tokenNowMs } from "./token-clock.ts";
 import type { AppendResult, Op, SealedSegment, SealReason } from "./types.ts";
 import { unitError } from "./unit-error.ts";
 import { type Entry, type Head, WorkQueue } from "./work-queue.ts";
@@ -167,7 +167,7 @@ export class TableBuffer {
     const row =
       token === undefined
         ? undefined
-        : { token, tableId: layout.id, rows, seq: firstSeq + rows - 1, atMs: steadyNowMs() };
+        : { token, tableId: layout.id, rows, seq: firstSeq + rows - 1, atMs: tokenNowMs() };
     const done = staged.commit(firstSeq, op, row);
     const isCommitted = done.then(
       () => {

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
-import { steadyNowMs } from "../base/steady-clock.ts";
 import { syncPath } from "../base/sync-path.ts";
 import type { Connection } from "../duck/database.ts";
 import { diskBytesOf, removeDatabase, tempFolderOf, tokensPath } from "./buffer-folder.ts";
 import { withInstance } from "./instance.ts";
 import { type TokenRow, tokenRow } from "./segment-file.ts";
+import { tokenCutoffMs } from "./token-clock.ts";
 import type { SealedSegment } from "./types.ts";
 
 const STORE_MEMORY_MB = 32;
@@ -18,19 +18,19 @@ type AttachSegment = (path: string, inside: () => Promise<void>) => Promise<void
  */
 export class TokenBook {
   readonly #folder: string;
-  readonly #retentionMs: number;
-  /** In order of time, so that expired ones are at the front. */
+  readonly #retentionSeconds: number;
+  /** In order of time (but for clocks that were set), so that expired ones are at the front. */
   readonly #seen = new Map<string, TokenRow>();
   /** One instance at a time opens `tokens.duckdb`. */
   #storeTail: Promise<unknown> = Promise.resolve();
 
   constructor(folder: string, retentionSeconds: number) {
     this.#folder = folder;
-    this.#retentionMs = retentionSeconds * 1000;
+    this.#retentionSeconds = retentionSeconds;
   }
 
   get cutoffMs(): number {
-    return steadyNowMs() - this.#retentionMs;
+    return tokenCutoffMs(this.#retentionSeconds);
   }
 
   get diskBytes(): number {

@@ -89,19 +89,24 @@ export class Guards {
     const folder = join(this.#files.guardRoot, flushId);
     await mkdir(folder, { recursive: true });
     // The catalog refers to a file only after COMMIT, so the order of the copies does not matter.
-    const files = await Promise.all(
-      fresh.map(async (path, i) => {
-        const saved = `${i}.link`;
-        await save(path, join(folder, saved));
-        return { path: this.#files.relative(path), saved };
-      }),
-    );
-    const entry: GuardEntry = { flushId, folder, createdMs: Date.now(), marks, files };
-    await writeFile(join(folder, MANIFEST), JSON.stringify({ ...entry, folder: undefined }));
-    await syncPath(join(folder, MANIFEST));
-    await Promise.all([folder, this.#files.guardRoot].map(syncPath));
-    await this.#files.syncFolders(fresh);
-    return entry;
+    const saving = fresh.map(async (path, i) => {
+      const saved = `${i}.link`;
+      await save(path, join(folder, saved));
+      return { path: this.#files.relative(path), saved };
+    });
+    try {
+      const entry: GuardEntry = { flushId, folder, createdMs: Date.now(), marks, files: await Promise.all(saving) };
+      await writeFile(join(folder, MANIFEST), JSON.stringify({ ...entry, folder: undefined }));
+      await syncPath(join(folder, MANIFEST));
+      await Promise.all([folder, this.#files.guardRoot].map(syncPath));
+      await this.#files.syncFolders(fresh);
+      return entry;
+    } catch (error) {
+      // Removed only once nothing is added to it any more.
+      await Promise.allSettled(saving);
+      await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+      throw error;
+    }
   }
 
   /** The entry's files that are not where the catalog expects them. */

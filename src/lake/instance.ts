@@ -42,13 +42,8 @@ export class LakeInstance implements AsyncDisposable {
 
   static async open(options: LakeOptions, place: LakePlace): Promise<LakeInstance> {
     const instance = new LakeInstance(options, place, await openDatabase(options));
-    try {
-      await instance.#attach();
-      return instance;
-    } catch (error) {
-      await instance[Symbol.asyncDispose]();
-      throw error;
-    }
+    await instance.#attach(instance.#database);
+    return instance;
   }
 
   /** Another one after a fatal error: do not keep it. */
@@ -60,17 +55,28 @@ export class LakeInstance implements AsyncDisposable {
     return this.#database.connect();
   }
 
-  async #attach(): Promise<void> {
+  /** Gives the instance up when the lake cannot be attached. */
+  async #attach(database: Database): Promise<void> {
+    try {
+      await this.#attachTo(database);
+    } catch (error) {
+      if (isFatal(error)) database.abandon();
+      else await database[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #attachTo(database: Database): Promise<void> {
     const { loadExtension } = this.#options;
     const { row, path } = this.#place.catalog;
-    using connection = await this.#database.connect();
+    using connection = await database.connect();
     const extensions = ["ducklake", ...row.extensions, ...this.#place.dataPath.extensions];
     for (const name of extensions) await loadExtension(connection, name);
     await connection.run(
       `SET GLOBAL ducklake_max_retry_count = ${CATALOG_RETRIES}; SET GLOBAL ducklake_retry_wait_ms = ${CATALOG_RETRY_WAIT_MS}`,
     );
     await createStoreSecret(connection, this.#place.dataPath, this.#options);
-    if (path !== undefined) this.#database.claimFile(path, LAKE);
+    if (path !== undefined) database.claimFile(path, LAKE);
     await attachLake(connection, this.#place.catalog, this.#place.dataPath);
     // DuckDB's own means of encryption only read.
     if (await isEncrypted(connection)) await loadExtension(connection, "httpfs");
@@ -107,8 +113,10 @@ export class LakeInstance implements AsyncDisposable {
   async #openAnew(): Promise<boolean> {
     if (await this.#isAlive()) return false;
     this.#database.abandon();
-    this.#database = await openDatabase(this.#options);
-    await this.#attach();
+    const database = await openDatabase(this.#options);
+    // Until then the dead one stays: one without the lake would count as alive for good.
+    await this.#attach(database);
+    this.#database = database;
     return true;
   }
 

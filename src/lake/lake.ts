@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { assert } from "../base/assert.ts";
 import type { TableShape } from "../base/table.ts";
 import { type Target, targetKey } from "../base/target.ts";
+import { startWriteTimes } from "../base/write-times.ts";
 import type { Connection, Database } from "../duck/database.ts";
 import { fromDuckError, isFatal } from "../duck/errors.ts";
 import { LAKE, quoteIdentifier } from "../duck/sql.ts";
@@ -278,11 +279,11 @@ export class Lake implements AsyncDisposable {
 
   /** `Connection.transaction` for what a client writes: see `commitClient`. */
   async clientTransaction<T>(connection: Connection, body: () => Promise<T>): Promise<T> {
-    const begunMs = Date.now();
+    const sinceMs = startWriteTimes();
     await connection.run("BEGIN");
     try {
       const result = await body();
-      await this.commitClient(connection, begunMs);
+      await this.commitClient(connection, sinceMs);
       return result;
     } catch (error) {
       await connection.rollback();
@@ -291,17 +292,18 @@ export class Lake implements AsyncDisposable {
   }
 
   /**
-   * COMMIT of a client's transaction, begun at `begunMs`. When its answer is lost the client is told so, and the files stay
-   * that it has committed; not on object stores, where only the store can keep them.
+   * COMMIT of a client's transaction, whose files are `sinceMs` old at most; undefined: it has only read. When COMMIT's answer is
+   * lost the client is told so, and the files stay that it has committed; not on object stores, where only the store can
+   * keep them.
    */
-  async commitClient(connection: Connection, begunMs: number): Promise<void> {
+  async commitClient(connection: Connection, sinceMs: (() => number) | undefined): Promise<void> {
     const services = this.#commits;
     assert(services, "the lake is open");
-    if (!this.guardsClients) {
+    if (!this.guardsClients || !sinceMs) {
       await connection.run("COMMIT");
       return;
     }
-    const entry = await services.guards.protectSince(begunMs);
+    const entry = await services.guards.protectSince(sinceMs());
     await commitUnmarked(services, connection, entry, "a client's transaction");
   }
 

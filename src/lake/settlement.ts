@@ -45,9 +45,15 @@ export class Settlement {
   async recover(connection: Connection, marks: ReadonlyMap<string, number>): Promise<void> {
     const { guards, log } = this.#options;
     this.#pending.push(...(await guards.leftovers()));
-    const isKept = await this.settle(connection, marks);
-    if (isKept)
-      log.info({ guards: this.#pending.length }, "flushes of an earlier run are not committed and will be made again");
+    await this.settle(connection, marks);
+    const flushes = this.#pending.filter((entry) => entry.marks.length > 0).length;
+    if (flushes > 0) log.info({ flushes }, "flushes of an earlier run are not committed and will be made again");
+    const others = this.#pending.length - flushes;
+    if (others > 0)
+      log.info(
+        { transactions: others },
+        "copies of the files of an earlier run's transactions are kept: their COMMIT may still take effect",
+      );
     // Their transactions ended with their process, except in a catalog of its own, where COMMIT may still be on its way.
     for (const entry of [...this.#pending]) {
       const isOld = Date.now() - entry.createdMs > LATE_COMMIT_LIMIT_MS;

@@ -117,8 +117,21 @@ function folderOf(dataPath: string, row: Record<string, unknown>): string {
 export async function mirroredKeys(connection: Connection): Promise<ReadonlyMap<string, readonly string[]>> {
   const rows = await connection.rows(`SELECT table_uuid, primary_key FROM ${stateTable("primary_keys")}`);
   return new Map(
-    rows.map((row) => [String(row["table_uuid"]), (JSON.parse(String(row["primary_key"])) as unknown[]).map(String)]),
+    rows.flatMap(({ table_uuid: uuid, primary_key: text }) => {
+      const key = namesOf(text);
+      return key ? [[String(uuid), key] as const] : [];
+    }),
   );
+}
+
+/** Undefined: not written by Eider. One such row must not cost all tables their description. */
+function namesOf(text: unknown): readonly string[] | undefined {
+  try {
+    const names: unknown = JSON.parse(String(text));
+    return Array.isArray(names) ? names.map(String) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -18,15 +18,17 @@ export async function commitUnmarked(
   const { settlement, log } = services;
   let failure: unknown;
   let verdict: CommitVerdict = "durable";
+  let isDead = false;
   try {
     await connection.run("COMMIT");
   } catch (error) {
     verdict = commitVerdict(error);
     if (verdict !== "durable") failure = error;
-    if (isFatal(error)) await services.reopen();
-    else await connection.rollback();
+    isDead = isFatal(error);
+    if (!isDead) await connection.rollback();
   }
   try {
+    if (isDead) await services.reopen();
     using own = connection.isClosed ? await services.connect() : undefined;
     const settling = own ?? connection;
     if (verdict === "in_doubt") await settlement.keepCompaction(settling, entry);

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { startWriteTimes } from "../base/write-times.ts";
 import type { Connection } from "../duck/database.ts";
 import { EiderError } from "../errors.ts";
 import type { OpenTransactions } from "./open-transactions.ts";
@@ -14,7 +15,7 @@ import { Slots } from "./slots.ts";
 export class Transaction {
   readonly id = randomUUID();
   readonly #open: OpenTransactions;
-  #begunMs = 0;
+  #sinceMs = startWriteTimes();
   #users = 0;
   #idleTimer: NodeJS.Timeout | undefined;
   /** Settles when it has been rolled back because nobody used it. */
@@ -87,7 +88,7 @@ export class Transaction {
     try {
       await slot.exclusive(async () => {
         await slots.catchUp(slot);
-        this.#begunMs = Date.now();
+        this.#sinceMs = startWriteTimes();
         await slot.connection.run("BEGIN TRANSACTION");
       });
     } catch (error) {
@@ -99,6 +100,9 @@ export class Transaction {
     this.#open.count++;
     return slot;
   }
+
+  /** False while nothing but reads has used it. */
+  mayHaveWritten = false;
 
   /** Set once the transaction has defined tables: see `Lake.holdDefinitions`. */
   holdsDefinitions = false;
@@ -138,7 +142,7 @@ export class Transaction {
         if (action === "rollback" || !commit) return slot.connection.rollback();
         try {
           await requireUsable(slot.connection);
-          await commit(slot.connection, this.#begunMs);
+          await commit(slot.connection, this.mayHaveWritten ? this.#sinceMs : undefined);
         } catch (error) {
           await slot.connection.rollback();
           throw error;
@@ -167,8 +171,8 @@ async function requireUsable(connection: Connection): Promise<void> {
   }
 }
 
-/** COMMIT of a transaction that began at `begunMs`, Unix time. */
-export type Commit = (connection: Connection, begunMs: number) => Promise<void>;
+/** COMMIT of a transaction whose files have the times that `startWriteTimes` tells; undefined: it has only read. */
+export type Commit = (connection: Connection, sinceMs: (() => number) | undefined) => Promise<void>;
 
 /** A client session's DuckDB side: its connections and transactions. Owned by the session, which closes it. */
 export class SqlSession implements AsyncDisposable {
@@ -205,9 +209,17 @@ export class SqlSession implements AsyncDisposable {
     await transaction.end(action, this.#commit);
   }
 
-  /** Runs `body` alone on the right slot: that of the transaction, else one that is free. */
-  async onSlot<T>(transaction: Transaction | undefined, body: (slot: Slot) => Promise<T>): Promise<T> {
+  /**
+   * Runs `body` alone on the right slot: that of the transaction, else one that is free. `read` for what surely writes
+   * nothing to the lake: COMMIT after nothing else is cheaper.
+   */
+  async onSlot<T>(
+    transaction: Transaction | undefined,
+    body: (slot: Slot) => Promise<T>,
+    use: "read" | "write" = "write",
+  ): Promise<T> {
     const letGo = transaction?.use();
+    if (transaction && use === "write") transaction.mayHaveWritten = true;
     try {
       await this.slots.revive();
       const slot = transaction ? await transaction.begin(this.slots) : await this.slots.pick();

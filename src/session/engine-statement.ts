@@ -47,6 +47,7 @@ const CHANGES_ROWS: ReadonlySet<number> = new Set([
   StatementType.UPDATE,
   StatementType.DELETE,
   StatementType.MERGE_INTO,
+  StatementType.COPY,
 ]);
 
 const SETS: ReadonlySet<number> = new Set([StatementType.SET, StatementType.VARIABLE_SET]);
@@ -83,9 +84,11 @@ export class EngineStatement implements Prepared {
   static async prepare(context: SessionContext, piece: Piece, options: ExecuteOptions): Promise<EngineStatement> {
     const transaction = context.sql.transactionFor(options.transaction);
     // Preparing alone must not begin a lazy transaction: an idle client would pin a snapshot.
-    return context.sql.onSlot(transaction?.hasBegun ? transaction : undefined, async (slot) => {
-      return new EngineStatement(context, piece, slot, await Statement.prepare(slot.connection, piece.sql));
-    });
+    return context.sql.onSlot(
+      transaction?.hasBegun ? transaction : undefined,
+      async (slot) => new EngineStatement(context, piece, slot, await Statement.prepare(slot.connection, piece.sql)),
+      "read",
+    );
   }
 
   async describe(parameters: Parameters): Promise<Uint8Array | undefined> {
@@ -93,8 +96,10 @@ export class EngineStatement implements Prepared {
     const { sql, resultTypes } = this.#context;
     const [set = []] = parameterSets(parameters, this.info.parameterSchema);
     const transaction = sql.transactionFor();
-    const columns = await sql.onSlot(transaction?.hasBegun ? transaction : undefined, (slot) =>
-      boundColumns(slot.connection, this.#piece.sql, set),
+    const columns = await sql.onSlot(
+      transaction?.hasBegun ? transaction : undefined,
+      (slot) => boundColumns(slot.connection, this.#piece.sql, set),
+      "read",
     );
     return resultSchema(columns, resultTypes);
   }
@@ -123,8 +128,10 @@ export class EngineStatement implements Prepared {
       if (!this.info.isUpdate) {
         const openers = sets.map(
           (set, i) => () =>
-            sql.onSlot(transaction, (slot) =>
-              interruptible(slot, signal, () => this.#stream(slot, set, endOf(end, i === sets.length - 1))),
+            sql.onSlot(
+              transaction,
+              (slot) => interruptible(slot, signal, () => this.#stream(slot, set, endOf(end, i === sets.length - 1))),
+              this.#onlyReads ? "read" : "write",
             ),
         );
         const rows = await ConcatenatedRows.open(openers, () => end("cancelled"));
@@ -166,6 +173,11 @@ export class EngineStatement implements Prepared {
     const closing = [...this.#statements].map(([slot, statement]) => slot.inTurn(async () => statement.close()));
     this.#statements.clear();
     await Promise.allSettled(closing);
+  }
+
+  /** DuckLake's functions that write are table functions. */
+  get #onlyReads(): boolean {
+    return this.#type === StatementType.SELECT && !this.#piece.tokens.some(({ text }) => /^ducklake_/i.test(text));
   }
 
   /** Temporary objects are the session's own and concern nobody else. */

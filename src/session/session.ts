@@ -80,7 +80,7 @@ export class ClientSession implements Session, SessionContext {
     this.#startSchema = services.names.targetSchema;
     this.sql = new SqlSession(
       () => connect(services),
-      (connection, begunMs) => services.lake.commit("direct", () => services.lake.commitClient(connection, begunMs)),
+      (connection, sinceMs) => services.lake.commit("direct", () => services.lake.commitClient(connection, sinceMs)),
       services.transactions,
     );
     this.#reads = new ReadBarrier(services, this.id);
@@ -171,13 +171,16 @@ export class ClientSession implements Session, SessionContext {
     const keysOf = async (schema: string, table: string) =>
       isVisible(schema) ? ((await this.services.lake.describe({ schema, table }))?.primaryKey ?? []) : [];
     const defaultSchema = await this.#currentSchema();
-    const answer = await this.sql.onSlot(transaction?.hasBegun ? transaction : undefined, (slot) =>
-      answerMetadata(slot.connection, command, request, {
-        keysOf,
-        isVisible,
-        defaultSchema,
-        resultTypes: this.resultTypes,
-      }),
+    const answer = await this.sql.onSlot(
+      transaction?.hasBegun ? transaction : undefined,
+      (slot) =>
+        answerMetadata(slot.connection, command, request, {
+          keysOf,
+          isVisible,
+          defaultSchema,
+          resultTypes: this.resultTypes,
+        }),
+      "read",
     );
     if (!answer) throw new EiderError("not_implemented", `${command} is not supported`);
     const schema = metadataSchema(command as MetadataCommand, request);
@@ -247,7 +250,7 @@ export class ClientSession implements Session, SessionContext {
   async waitForReads(tokens: readonly Token[]): Promise<void> {
     const transaction = this.sql.transactionFor();
     await this.#reads.wait(this.consistency, tokens, (text) =>
-      this.sql.onSlot(transaction?.hasBegun ? transaction : undefined, (slot) => slot.connection.rows(text)),
+      this.sql.onSlot(transaction?.hasBegun ? transaction : undefined, (slot) => slot.connection.rows(text), "read"),
     );
   }
 

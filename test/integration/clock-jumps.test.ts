@@ -121,3 +121,30 @@ test.skipIf(problem !== undefined)(
     expect((await eider.stop()).code).toBe(0);
   },
 );
+
+test.skipIf(problem !== undefined)(
+  `a token outlives a restart after the clock went ahead, which the next process starts with${missing}`,
+  async () => {
+    await using dir = tempDir("clock");
+    const clock = new FakeTime(join(dir.path, "time"));
+    const options = {
+      env: clock.env,
+      settings: { bufferMaxAgeSeconds: 1e6, tokenRetentionSeconds: 3600 },
+      dataDir: join(dir.path, "data"),
+    };
+    const put = (client: EiderClient) => client.put("events", batchesOf([0]), { token: () => "token 0" });
+    {
+      await using eider = await startEider(options);
+      clock.set("+1d");
+      await untilClockIs(eider, OFFSETS_MS["+1d"]);
+      await using client = await connect(eider.flightUri);
+      await put(client);
+    }
+    await using eider = await startEider(options);
+    await untilClockIs(eider, OFFSETS_MS["+1d"]);
+    await using client = await connect(eider.flightUri);
+    await put(client);
+    await client.flush();
+    expect(await value(client, "SELECT count(*)::INT AS n FROM events")).toBe(1);
+  },
+);

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Scope } from "../../src/base/scope.ts";
 import { CommitProxy } from "../support/commit-proxy.ts";
@@ -89,9 +90,16 @@ test.skipIf(missing !== "")(
 
 const ROWS = 1000;
 
-/** More rows than DuckLake keeps in its catalog, as a statement of its own, in a transaction, and as a table of its own. */
+/** More rows than DuckLake keeps in its catalog, as a statement of its own, from a file, and in a transaction. */
 const CLIENT_WRITES = [
   { name: "an INSERT", statements: (n: number) => [`INSERT INTO mine SELECT ${n}, range FROM range(${ROWS})`] },
+  {
+    name: "COPY",
+    statements: (n: number, file: string) => [
+      `COPY (SELECT ${n}, range FROM range(${ROWS})) TO '${file}'`,
+      `COPY mine FROM '${file}'`,
+    ],
+  },
   {
     name: "COMMIT",
     statements: (n: number) => ["BEGIN", `INSERT INTO mine SELECT ${n}, range FROM range(${ROWS})`, "COMMIT"],
@@ -103,6 +111,7 @@ test.skipIf(missing !== "")(
   async () => {
     await using scope = new Scope();
     const { proxy, run } = await doubtfulLake(scope, STORE_ROWS[0]);
+    const folder = scope.use(tempDir("copied"));
     await run.live(async (eider) => {
       using client = new FlightTestClient(Number(new URL(eider.flightUri).port));
       await client.query("CREATE TABLE mine (n INT, a BIGINT)");
@@ -112,7 +121,7 @@ test.skipIf(missing !== "")(
         for (const { name, statements } of CLIENT_WRITES) {
           n++;
           if (cut === "after") committed.push(n);
-          const [last = "", ...before] = statements(n).toReversed();
+          const [last = "", ...before] = statements(n, join(folder.path, `${n}.csv`)).toReversed();
           for (const sql of before.reverse()) await client.query(sql);
           proxy.cutNext(cut);
           await expect(client.query(last), `${name} ${cut}`).rejects.toMatchObject({
@@ -130,7 +139,7 @@ test.skipIf(missing !== "")(
           ).toEqual(committed.map((m) => [m, ROWS, sum]));
         }
       }
-      expect(proxy.cuts).toBe(4);
+      expect(proxy.cuts).toBe(6);
     });
   },
 );

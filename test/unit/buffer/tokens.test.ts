@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { tokenCutoffMs, tokenNowMs } from "../../../src/buffer/token-clock.ts";
 import type { AppendResult, AppendStream } from "../../../src/buffer/types.ts";
 import { EVENTS, eventsOf } from "./events.ts";
 import { batchOf, openStore, rowsOf, type TestStore, wireOf } from "./support.ts";
@@ -95,8 +96,8 @@ test("expired tokens are forgotten, and no token store is made of them", async (
   const t = await open({ tokenRetentionSeconds: 0 });
   const stream = await streamOn(t);
   await stream.append(twoRows(), { token: "a" });
-  const startMs = Date.now();
-  while (Date.now() === startMs) await new Promise((resolve) => setImmediate(resolve));
+  const storedMs = tokenNowMs();
+  while (tokenCutoffMs(0) <= storedMs) await new Promise((resolve) => setImmediate(resolve));
   expect(await stream.append(twoRows(), { token: "a" })).toMatchObject({ seq: 4, duplicate: false });
   const second = await t.reopen({ tokenRetentionSeconds: 3600 });
   opened.push(second);

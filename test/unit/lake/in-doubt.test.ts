@@ -6,7 +6,7 @@ import { type Failpoint, Failpoints } from "../../../src/base/failpoints.ts";
 import type { Lake } from "../../../src/lake/lake.ts";
 import type { FlushPart } from "../../../src/lake/types.ts";
 import { commitVerdict } from "../../../src/lake/verdict.ts";
-import { column, interceptCommit, LakeFixture, query, target } from "./lake-fixture.ts";
+import { column, interceptCommit, LakeFixture, loadExtension, query, target } from "./lake-fixture.ts";
 
 const COLUMNS = [column("id", "BIGINT"), column("v", "VARCHAR")];
 const LOST_ANSWER =
@@ -266,6 +266,25 @@ describe("commits in doubt", () => {
     await expect(idle.run("COMMIT")).rejects.toThrow(/invalidated/);
     idle.close();
     killer.close();
+  });
+
+  it("an instance that could not be attached when it was opened anew is opened again", async () => {
+    let isAway = false;
+    await lake[Symbol.asyncDispose]();
+    lake = await fixture.open({
+      loadExtension: async (connection, name) => {
+        if (isAway) throw new Error("the catalog is away");
+        await loadExtension(connection, name);
+      },
+    });
+    await expect(query(lake, "CREATE TABLE p(t TIME_NS); INSERT INTO p VALUES ('10:00:00')")).rejects.toThrow();
+    const askAgain = () => query(lake, "SELECT 1").catch((error: unknown) => lake.afterError(error));
+    isAway = true;
+    for (let n = 0; n < 2; n++) await expect(askAgain()).rejects.toThrow(/the catalog is away/);
+    isAway = false;
+    await askAgain();
+    expect(await contents()).toHaveLength(2);
+    expect((await lake.commitFlush([await keyed(3, "(1, 'new', 1)")])).failures).toEqual([]);
   });
 
   it("afterError opens a dead instance anew once, and leaves a living one alone", async () => {

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Failpoints } from "../../../src/base/failpoints.ts";
@@ -7,6 +7,7 @@ import type { Lake } from "../../../src/lake/lake.ts";
 import { LocalFiles } from "../../../src/lake/local-files.ts";
 import { Metadata } from "../../../src/lake/metadata.ts";
 import { Settlement } from "../../../src/lake/settlement.ts";
+import { commitUnmarked } from "../../../src/lake/unmarked-commit.ts";
 import { column, LakeFixture, query, silent, target } from "./lake-fixture.ts";
 
 describe("guards that an earlier process left", () => {
@@ -72,6 +73,39 @@ describe("guards that an earlier process left", () => {
     expect(
       (await readdir(fixture.dataPath, { recursive: true })).filter((name) => name.endsWith(".parquet")),
     ).toHaveLength(1);
+  });
+
+  it("a COMMIT that killed the instance keeps its guard and its own error while the lake cannot be opened anew", async () => {
+    const [flush] = await guards.leftovers();
+    if (!flush) throw new Error("the fixture leaves a guard");
+    const late = settlement(true);
+    const connection = await lake.connect();
+    connection.run = () => Promise.reject(new Error("FATAL Error: Failed to commit"));
+    const services = {
+      connect: () => lake.connect(),
+      reopen: () => Promise.reject(new Error("the catalog is away")),
+      settlement: late,
+      log: silent,
+    };
+    await expect(commitUnmarked(services, connection, { ...flush, marks: [] }, "a test's")).rejects.toThrow(/FATAL/);
+    expect(late.hasPending).toBe(true);
+    expect(await readdir(fixture.guardDir)).toEqual([flush.flushId]);
+  });
+
+  it("a guard that cannot be completed leaves no copies", async () => {
+    const files = await LocalFiles.open(fixture.dataPath, fixture.guardDir);
+    const save = files.save.bind(files);
+    let saves = 0;
+    files.save = async (path, to) => {
+      if (++saves > 1) throw new Error("ENOSPC: no space left on device");
+      await save(path, to);
+    };
+    await mkdir(join(fixture.dataPath, "main"), { recursive: true });
+    for (const name of ["a", "b", "c"]) await writeFile(join(fixture.dataPath, "main", `${name}.parquet`), name);
+    const before = await readdir(fixture.guardDir);
+    const failing = await Guards.open(files, silent);
+    await expect(failing.protectSince(0)).rejects.toThrow(/ENOSPC/);
+    expect(await readdir(fixture.guardDir)).toEqual(before);
   });
 
   it("where a commit ends with its process, what the watermark does not show is dropped", async () => {

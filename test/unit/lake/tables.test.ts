@@ -120,6 +120,18 @@ describe("tables", () => {
     expect((await lake.describe(target("u")))?.primaryKey).toEqual([]);
   });
 
+  it("a row of the keys' mirror that Eider did not write concerns no other table", async () => {
+    await create("t");
+    await query(lake, "COMMENT ON TABLE t IS 'mine'");
+    await changeFromOutside(
+      lake,
+      `INSERT INTO _eider.primary_keys VALUES
+         (NULL, 'a', NULL), ('1', 'b', NULL), ('2', 'c', 'id'), ('3', 'd', '{"id": 1}'), ('4', 'e', '')`,
+    );
+    lake.invalidate();
+    expect((await lake.describe(target("t")))?.primaryKey).toEqual(["id"]);
+  });
+
   it("a key set later keeps the user's comment and is there after reopening", async () => {
     await query(lake, "CREATE TABLE t(id BIGINT, v VARCHAR)");
     await query(lake, "COMMENT ON TABLE t IS 'mine'");

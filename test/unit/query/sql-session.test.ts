@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { Database } from "../../../src/duck/database.ts";
+import { OpenTransactions } from "../../../src/query/open-transactions.ts";
+import { SqlSession } from "../../../src/query/sql-session.ts";
+
+test("COMMIT is told whether the transaction may have written, and since when", async () => {
+  await using database = await Database.open();
+  const told: Array<number | undefined> = [];
+  await using sql = new SqlSession(
+    () => database.connect(),
+    async (connection, sinceMs) => {
+      told.push(sinceMs?.());
+      await connection.run("COMMIT");
+    },
+    new OpenTransactions(3600),
+  );
+  const startedMs = Date.now() - 1000;
+  for (const uses of [["read"], ["read", "write", "read"], [undefined]] as const) {
+    const transaction = sql.beginTransaction();
+    for (const use of uses) await sql.onSlot(transaction, (slot) => slot.connection.run("SELECT 1"), use);
+    await sql.endTransaction(transaction.id, "commit");
+  }
+  expect(told).toEqual([undefined, expect.any(Number), expect.any(Number)]);
+  expect(told[1]).toBeGreaterThan(startedMs);
+});
