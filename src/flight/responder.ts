@@ -66,9 +66,14 @@ export class Responder {
 
   async #room(): Promise<void> {
     const hasRoom = () => this.#waiting < WRITES_AHEAD || this.#context.abortReason !== undefined;
-    if (hasRoom()) return;
+    if (!hasRoom()) await this.#untilTaken(hasRoom);
+  }
+
+  /** Waits until messages have been taken; aborts the call when none is for too long. */
+  async #untilTaken(condition: () => boolean): Promise<void> {
     const { idleSeconds, onIdle } = this.#options;
     const timer = setTimeout(() => {
+      if (this.#context.abortReason) return;
       onIdle();
       this.#context.abort(
         new EiderError(
@@ -78,7 +83,7 @@ export class Responder {
         ),
       );
     }, idleSeconds * 1000);
-    await this.#until(hasRoom);
+    await this.#until(condition);
     clearTimeout(timer);
   }
 
@@ -115,7 +120,10 @@ export class Responder {
     const forget = this.#context.onAbort(() => {
       timer = setTimeout(() => http2StreamOf(this.#call)?.close(resetCodeOf(this.#context.abortReason)), FLUSH_MS);
     });
-    await this.#until(() => this.#waiting === 0);
+    while (this.#waiting > 0 && !this.#call.cancelled) {
+      const before = this.#waiting;
+      await this.#untilTaken(() => this.#waiting < before);
+    }
     forget();
     clearTimeout(timer);
   }

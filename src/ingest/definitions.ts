@@ -19,16 +19,24 @@ export async function whileDefining<T>(
       lake.invalidate();
     }
   }
+  let release: (() => void) | undefined;
   if (!transaction.holdsDefinitions) {
-    const release = await lake.holdDefinitions();
+    release = await lake.holdDefinitions();
     transaction.holdsDefinitions = true;
     transaction.atEnd(async () => {
-      release();
+      release?.();
       lake.invalidate();
     });
   }
   try {
     return await work();
+  } catch (error) {
+    // It has defined nothing, and its client may take long to end what could not begin.
+    if (release && !transaction.hasBegun) {
+      transaction.holdsDefinitions = false;
+      release();
+    }
+    throw error;
   } finally {
     lake.invalidate();
   }

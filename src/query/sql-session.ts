@@ -22,12 +22,13 @@ export class Transaction {
   #leftAlone: Promise<void> | undefined;
   #slot: Slot | undefined;
   readonly #atEnd: Array<() => Promise<void>> = [];
+  #hasEnded = false;
 
   constructor(open: OpenTransactions) {
     this.#open = open;
   }
 
-  /** To be held while it is needed; the returned function lets go. Throws `transaction_aborted` once it was left alone. */
+  /** To be held until a statement and its result have ended, whatever they wait for; the returned function lets go. Throws `transaction_aborted` once it was left alone. */
   use(): () => void {
     this.throwIfLeftAlone();
     this.#users++;
@@ -54,16 +55,11 @@ export class Transaction {
   /** One that has not begun keeps nothing from anybody. */
   #startIdleTimer(): void {
     clearTimeout(this.#idleTimer);
-    if (this.#users > 0 || !this.#slot) return;
+    if (this.#users > 0 || !this.#slot || this.#hasEnded) return;
     this.#idleTimer = setTimeout(() => this.#onIdle(), this.#open.idleSeconds * 1000).unref();
   }
 
   #onIdle(): void {
-    // A result that is still being read.
-    if (this.#slot?.isBusy) {
-      this.#startIdleTimer();
-      return;
-    }
     this.#open.leftAloneCount++;
     this.#leftAlone = this.#finish("rollback").catch(() => undefined);
   }
@@ -83,6 +79,10 @@ export class Transaction {
     }
     if (this.#slot) return this.#slot;
     const slot = slots.home.isReserved ? await slots.pick() : slots.home;
+    // Nobody would end it again.
+    if (this.#hasEnded) {
+      throw new EiderError("transaction_aborted", "the transaction ended before the statement ran: it changed nothing");
+    }
     slot.isReserved = true;
     this.#slot = slot;
     try {
@@ -90,14 +90,14 @@ export class Transaction {
         await slots.catchUp(slot);
         this.#sinceMs = startWriteTimes();
         await slot.connection.run("BEGIN TRANSACTION");
+        slot.isInTransaction = true;
+        this.#open.count++;
       });
     } catch (error) {
       slot.isReserved = false;
       this.#slot = undefined;
       throw error;
     }
-    slot.isInTransaction = true;
-    this.#open.count++;
     return slot;
   }
 
@@ -117,6 +117,7 @@ export class Transaction {
 
   /** COMMIT that fails rolls back and rethrows DuckDB's error. */
   async end(action: "commit" | "rollback", commit: Commit): Promise<void> {
+    this.#hasEnded = true;
     clearTimeout(this.#idleTimer);
     await this.#leftAlone;
     if (action === "commit") this.throwIfLeftAlone();
@@ -149,9 +150,12 @@ export class Transaction {
         }
       });
     } finally {
-      this.#open.count--;
-      slot.isInTransaction = false;
-      slot.isReserved = false;
+      // Not when BEGIN failed while this waited for its turn.
+      if (slot.isInTransaction) {
+        this.#open.count--;
+        slot.isInTransaction = false;
+        slot.isReserved = false;
+      }
       for (const release of this.#atEnd.splice(0)) await slot.exclusive(release).catch(() => undefined);
     }
   }
@@ -168,6 +172,16 @@ async function requireUsable(connection: Connection): Promise<void> {
       "an earlier error has aborted the transaction: it was rolled back, and nothing of it was stored",
       { cause: error },
     );
+  }
+}
+
+/** Runs `work` with the transaction, if there is one, in use. */
+export async function whileUsing<T>(transaction: Transaction | undefined, work: () => Promise<T>): Promise<T> {
+  const letGo = transaction?.use();
+  try {
+    return await work();
+  } finally {
+    letGo?.();
   }
 }
 
@@ -218,18 +232,15 @@ export class SqlSession implements AsyncDisposable {
     body: (slot: Slot) => Promise<T>,
     use: "read" | "write" = "write",
   ): Promise<T> {
-    const letGo = transaction?.use();
-    if (transaction && use === "write") transaction.mayHaveWritten = true;
-    try {
+    return whileUsing(transaction, async () => {
+      if (transaction && use === "write") transaction.mayHaveWritten = true;
       await this.slots.revive();
       const slot = transaction ? await transaction.begin(this.slots) : await this.slots.pick();
       return await slot.exclusive(async () => {
         await this.slots.catchUp(slot);
         return body(slot);
       });
-    } finally {
-      letGo?.();
-    }
+    });
   }
 
   /** Runs `body` on the home slot, beside any transaction. */

@@ -7,6 +7,7 @@ import { whileDefining } from "../ingest/definitions.ts";
 import { checkTableName, createTableStatements } from "../lake/ddl.ts";
 import type { CreateTable } from "../query/own-statement.ts";
 import type { Slot } from "../query/slot.ts";
+import { type Transaction, whileUsing } from "../query/sql-session.ts";
 import type { Piece } from "../query/tokens.ts";
 import type { SessionContext } from "./context.ts";
 import { EngineStatement } from "./engine-statement.ts";
@@ -57,11 +58,16 @@ export class CreateTableStatement implements Prepared {
   }
 
   async execute(_parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
+    const transaction = this.#context.sql.transactionFor(options.transaction);
+    await whileUsing(transaction, () => this.#create(transaction));
+    return { kind: "count", count: 0 };
+  }
+
+  async #create(transaction: Transaction | undefined): Promise<void> {
     const { services, sql } = this.#context;
     const { orReplace, ifNotExists } = this.#statement;
     const shape = { target: this.#target, ...this.#definition };
     if (orReplace) await flushBeforeChange(services, this.#target);
-    const transaction = sql.transactionFor(options.transaction);
     const create = async (slot: Slot) => {
       const run = async () => {
         if (await tableExists(slot, this.#target)) {
@@ -78,7 +84,6 @@ export class CreateTableStatement implements Prepared {
     // After whileDefining, whose own work at the transaction's end comes first.
     if (transaction) transaction.atEnd(() => services.lake.mirrorKey(this.#target));
     else await services.lake.mirrorKey(this.#target);
-    return { kind: "count", count: 0 };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -108,22 +108,29 @@ export class EngineStatement implements Prepared {
     const { sql, services } = this.#context;
     const stop = new AbortController();
     const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
-    const end = services.queries.started({
+    const ended = services.queries.started({
       sql: this.#piece.sql,
       via: "flight",
       principal: this.#context.principal,
       cancel: () => stop.abort(),
     });
+    let letGo: (() => void) | undefined;
+    const end: StreamEnded = (...how) => {
+      letGo?.();
+      ended(...how);
+    };
     try {
       if (this.#type === StatementType.TRANSACTION) {
         await runTransactionStatement(this.#context, this.#piece);
         end("ok");
         return { kind: "count", count: 0 };
       }
+      const transaction = sql.transactionFor(options.transaction);
+      // Before anything is waited for.
+      letGo = transaction?.use();
       const sets = parameters ? parameterSets(parameters, this.info.parameterSchema) : [[]];
       if (DEFINES.has(this.#type)) await flushNamed(services, this.#piece.tokens);
       else await this.#context.waitForReads(this.#piece.tokens);
-      const transaction = sql.transactionFor(options.transaction);
       if (!KEEPS_TABLES.has(this.#type)) transaction?.atEnd(async () => services.lake.invalidate());
       if (!this.info.isUpdate) {
         const openers = sets.map(

@@ -14,7 +14,7 @@ import { combineSets, type Round } from "../query/many-rows.ts";
 import type { QueueInsert } from "../query/own-statement.ts";
 import { ResultStream } from "../query/result-stream.ts";
 import { interruptible, throwIfAborted } from "../query/slot.ts";
-import type { Transaction } from "../query/sql-session.ts";
+import { type Transaction, whileUsing } from "../query/sql-session.ts";
 import { type ParameterSet, parameterSets, Statement } from "../query/statement.ts";
 import { type Piece, tokenize } from "../query/tokens.ts";
 import { typedText } from "../query/typed-text.ts";
@@ -100,9 +100,17 @@ export class QueueInsertStatement implements Prepared {
   }
 
   async execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
+    const transaction = this.#context.sql.transactionFor(options.transaction);
+    return whileUsing(transaction, () => this.#insert(transaction, parameters, options));
+  }
+
+  async #insert(
+    transaction: Transaction | undefined,
+    parameters: Parameters | undefined,
+    options: ExecuteOptions,
+  ): Promise<StatementResult> {
     const { services, sql } = this.#context;
     const startedMs = performance.now();
-    const transaction = sql.transactionFor(options.transaction);
     const target: Target = { schema: services.names.targetSchema, table: this.#statement.table };
     const shape = await describeFor(services, sql, transaction, target);
     const batches =

@@ -1,3 +1,4 @@
+import { connect, constants } from "node:http2";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { service } from "grpc-health-check";
 import { expect, test } from "vitest";
@@ -110,6 +111,27 @@ test("streams in flight are bounded", async () => {
   await until(() => server.inFlight.get("DoGet") === 1);
   await expect(client.get(Buffer.from("SELECT 1"))).rejects.toThrow(/max_streams_in_flight/);
   call.cancel();
+});
+
+test("the last messages of an answer, too, are waited for as long as a statement may be idle", async () => {
+  await using server = await ScenarioServer.open({ statementIdleSeconds: 0.05 });
+  // grpc-js would read 16 messages ahead.
+  const session = connect(`http://127.0.0.1:${server.flight.port}`);
+  const call = session.request({
+    ":method": "POST",
+    ":path": "/arrow.flight.protocol.FlightService/DoGet",
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
+  const failed = new Promise((resolve) => call.once("error", resolve));
+  // Fewer messages than are written ahead.
+  const ticket = Flight.Ticket.encode({ ticket: Buffer.from("SELECT 2 AS endless_stream") });
+  call.end(Buffer.concat([Buffer.of(0, 0, 0, 0, ticket.length), ticket]));
+  await failed;
+  expect(call.rstCode).toBe(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  await until(() => server.inFlight.get("DoGet") === 0);
+  expect(server.leftAlone).toEqual(["answer"]);
+  session.destroy();
 });
 
 test("metrics name methods and commands of this program only", async () => {
