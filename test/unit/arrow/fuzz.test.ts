@@ -13,7 +13,7 @@ import { fixture } from "./streams.ts";
  * DuckDB table and is read back, since a wrong length or pointer shows there. EIDER_FUZZ_CASES sets the number of cases.
  */
 const CASES = Number(process.env["EIDER_FUZZ_CASES"] ?? 3000);
-const LIMIT_MS = Math.max(60_000, CASES * 20);
+const LIMIT_MS = Math.max(120_000, CASES * 100);
 const NAMES = [
   "primitives",
   "texts",
