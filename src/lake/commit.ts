@@ -220,6 +220,11 @@ export class FlushRun {
       }
       return { rowsInserted, rowsDeleted, alreadyCommitted: false, target: part.target };
     } catch (error) {
+      if (detail && fromDuckError(error).code === "table_not_found") {
+        // Described just now, and not in the transaction's snapshot: another node has renamed or made it meanwhile.
+        const text = `table ${targetName(detail.shape.target)} was changed while it was being flushed`;
+        throw new EiderError("write_conflict", text, { cause: error });
+      }
       throw blame(part, error);
     }
   }
