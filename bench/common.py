@@ -6,6 +6,7 @@ import time
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.flight as flight
 
 CLIENTS = 16
 CLIENT_ROWS = 100
@@ -46,6 +47,14 @@ def rate(count: int, work) -> float:
     start = time.perf_counter()
     work()
     return count / (time.perf_counter() - start)
+
+
+def put_batch(client: flight.FlightClient, table: str, batch: pa.RecordBatch) -> None:
+    """A DoPut of its own; returns once the batch is acknowledged."""
+    writer, acknowledgements = client.do_put(flight.FlightDescriptor.for_path(table), batch.schema)
+    writer.write_batch(batch)
+    acknowledgements.read()
+    writer.close()
 
 
 def percentile(sorted_values: list, fraction: float) -> float:

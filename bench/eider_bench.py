@@ -19,6 +19,7 @@ from common import (
     latencies,
     options,
     progress,
+    put_batch,
     rate,
     report,
     rows,
@@ -67,10 +68,7 @@ def put_calls(given: dict, table: str, deadline: float, taken: list) -> None:
     batch = rows(CLIENT_ROWS).to_batches()[0]
     while time.perf_counter() < deadline:
         start = time.perf_counter()
-        writer, acknowledgements = client.do_put(flight.FlightDescriptor.for_path(table), batch.schema)
-        writer.write_batch(batch)
-        acknowledgements.read()
-        writer.close()
+        put_batch(client, table, batch)
         taken.append((time.perf_counter() - start) * 1000)
     client.close()
 

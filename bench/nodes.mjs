@@ -4,16 +4,15 @@
 // is on its way from its acknowledgement into the lake.
 //   node bench/nodes.mjs [--nodes 1,2,4,8] [--seconds 15] [--tables 4] [--batch 100] [--keyed]
 // Results go to bench/results/ as JSON; all nodes, PostgreSQL, the store and the writers share the cores. Needs a build.
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { setupPython } from "../scripts/setup-python.mjs";
+import { askPython } from "./ask-python.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-process.env.EIDER_PYTHON ??= setupPython();
 const { NodeRun } = await import("../dist/test/lakes/node-run.js");
 
 const { values: options } = parseArgs({
@@ -29,17 +28,7 @@ const { values: options } = parseArgs({
 /** Writers of one node for `seconds`; resolves to what they had acknowledged. */
 function write(uri, node) {
   const input = { ...options, uri, node, seconds: Number(options.seconds) };
-  const child = spawn(process.env.EIDER_PYTHON, [join(root, "bench", "node_writers.py"), JSON.stringify(input)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let text = "";
-  child.stdout.setEncoding("utf8").on("data", (part) => {
-    text += part;
-  });
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => (code === 0 ? resolve(JSON.parse(text)) : reject(new Error(`writers: ${code}`))));
-  });
+  return askPython("node_writers.py", input);
 }
 
 async function scrape({ httpUrl }) {

@@ -9,10 +9,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { setupPython } from "../scripts/setup-python.mjs";
+import { askPython } from "./ask-python.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const python = process.env.EIDER_PYTHON ?? setupPython();
 const { values: options } = parseArgs({
   options: {
     only: { type: "string", default: "ingest,put,stream,pipelined,insert,bulk,select,one" },
@@ -65,18 +64,10 @@ async function measure(work) {
     if (!flightUri) throw new Error("the server did not start");
     const readyMs = performance.now() - startedMs;
     const input = { flightUri, work, seconds: Number(options.seconds), warmUpSeconds: 2, rows: 2_000_000, repeat: 3 };
-    const child = spawn(python, [join(root, "bench", "profile_work.py"), JSON.stringify(input)], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    let text = "";
-    child.stdout.setEncoding("utf8").on("data", (part) => {
-      text += part;
-    });
-    const code = await new Promise((resolve) => child.once("close", resolve));
-    if (code !== 0) throw new Error(`${work}: ${code}`);
+    const units = await askPython("profile_work.py", input);
     server.kill("SIGTERM");
     await exited;
-    print(work, JSON.parse(text), folder, readyMs);
+    print(work, units, folder, readyMs);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

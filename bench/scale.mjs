@@ -3,18 +3,17 @@
 //   node bench/scale.mjs [--only rows,keyed,tables,segments] [--sizes 1000000,10000000,100000000] [--keyed-sizes 1000000,10000000]
 //     [--tables 1,10,100,1000] [--segments 1,10,100,1000] [--batches 4000]
 // Results go to bench/results/ as JSON. Needs a build.
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { setupPython } from "../scripts/setup-python.mjs";
+import { askPython } from "./ask-python.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = process.env.EIDER_DIST ?? "dist";
 const { startEider } = await import(new URL(`../${dist}/test/support/start-eider.js`, import.meta.url));
-const python = process.env.EIDER_PYTHON ?? setupPython();
 
 const { values: options } = parseArgs({
   options: {
@@ -41,17 +40,7 @@ const BY_COMMAND = {
 };
 
 function ask(uri, step, input = {}) {
-  const child = spawn(python, [join(root, "bench", "scale.py"), JSON.stringify({ uri, step, ...input })], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let text = "";
-  child.stdout.setEncoding("utf8").on("data", (part) => {
-    text += part;
-  });
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => (code === 0 ? resolve(JSON.parse(text)) : reject(new Error(`${step}: ${code}`))));
-  });
+  return askPython("scale.py", { uri, step, ...input });
 }
 
 const TICKS_PER_SECOND = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));

@@ -9,7 +9,7 @@ import time
 import adbc_driver_flightsql.dbapi as flight_sql
 import pyarrow as pa
 import pyarrow.flight as flight
-from common import CLIENT_ROWS, COLUMNS, latencies, rows
+from common import CLIENT_ROWS, COLUMNS, latencies, put_batch, rows
 
 given = json.loads(sys.argv[1])
 WRITERS = 8
@@ -43,10 +43,7 @@ def put_all(batches: list[tuple[str, pa.RecordBatch]], writers: int = WRITERS) -
                     return
                 table, batch = item
                 start = time.perf_counter()
-                writer, acknowledgements = client.do_put(flight.FlightDescriptor.for_path(table), batch.schema)
-                writer.write_batch(batch)
-                acknowledgements.read()
-                writer.close()
+                put_batch(client, table, batch)
                 taken.append((time.perf_counter() - start) * 1000)
 
     start = time.perf_counter()

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Connection, Database } from "../duck/database.ts";
 import { quoteLiteral } from "../duck/sql.ts";
-import { openInstance } from "./instance.ts";
+import { openConnected } from "./instance.ts";
 
 /** Instances that one worker keeps for the segments to come. Each holds a few MB. */
 const IDLE_LIMIT = 4;
@@ -51,14 +51,5 @@ export class IdleInstances implements AsyncDisposable {
 }
 
 export async function openSegmentInstance(memoryMb: number, tempFolder: string): Promise<SegmentInstance> {
-  const database = await openInstance({ memoryMb, threads: 1, tempFolder });
-  try {
-    const connection = await database.connect();
-    // Casts must not depend on where the server stands.
-    await connection.run("SET TimeZone = 'UTC'");
-    return { database, connection, tempFolder };
-  } catch (error) {
-    await database[Symbol.asyncDispose]();
-    throw error;
-  }
+  return { ...(await openConnected({ memoryMb, threads: 1, tempFolder })), tempFolder };
 }

@@ -7,7 +7,7 @@ export interface InstanceSettings {
 }
 
 /** A DuckDB instance of the buffers: its own memory limit and temp folder, no extension loading, files attached uncompressed. */
-export async function openInstance(settings: InstanceSettings): Promise<Database> {
+async function openInstance(settings: InstanceSettings): Promise<Database> {
   return Database.open({
     memory_limit: `${settings.memoryMb}MiB`,
     threads: String(settings.threads),
@@ -21,16 +21,28 @@ export async function openInstance(settings: InstanceSettings): Promise<Database
   });
 }
 
+/** An instance with a connection, whose casts do not depend on where the server stands. */
+export async function openConnected(
+  settings: InstanceSettings,
+): Promise<{ readonly database: Database; readonly connection: Connection }> {
+  const database = await openInstance(settings);
+  try {
+    const connection = await database.connect();
+    await connection.run("SET TimeZone = 'UTC'");
+    return { database, connection };
+  } catch (error) {
+    await database[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
 /** Runs `body` on an instance of its own, closed at the end. */
 export async function withInstance<T>(
   settings: InstanceSettings,
   body: (database: Database, connection: Connection) => Promise<T>,
 ): Promise<T> {
-  const database = await openInstance(settings);
+  const { database, connection } = await openConnected(settings);
   try {
-    const connection = await database.connect();
-    // Casts must not depend on where the server stands.
-    await connection.run("SET TimeZone = 'UTC'");
     return await body(database, connection);
   } finally {
     await database[Symbol.asyncDispose]();
