@@ -30,6 +30,12 @@ function realPathOf(path: string): string {
   return join(realpathSync(dirname(path)), basename(path));
 }
 
+/**
+ * DuckDB's allocator is the process's: without a thread of its own it gives freed memory back only while the threads that
+ * freed it allocate again, and Node's rest for long (https://duckdb.org/docs/stable/core_extensions/jemalloc).
+ */
+const ALLOCATOR = { allocator_background_threads: "true" };
+
 export class Database implements AsyncDisposable {
   readonly #handle: duckdb.Database;
   readonly #connections = new Set<Connection>();
@@ -42,7 +48,7 @@ export class Database implements AsyncDisposable {
   /** `settings` are DuckDB configuration options (https://duckdb.org/docs/stable/configuration/overview). */
   static async open(settings: Readonly<Record<string, string>> = {}): Promise<Database> {
     const config = duckdb.create_config();
-    for (const [name, value] of Object.entries(settings)) duckdb.set_config(config, name, value);
+    for (const [name, value] of Object.entries({ ...ALLOCATOR, ...settings })) duckdb.set_config(config, name, value);
     return new Database(await duckdb.open(":memory:", config));
   }
 

@@ -1,6 +1,8 @@
 import duckdb from "@duckdb/node-bindings";
+import { letGoOf } from "../base/garbage.ts";
 import { fromDuckError } from "../duck/errors.ts";
 import { EiderError } from "../errors.ts";
+import { COMPUTE_AHEAD_MB } from "./compute-ahead.ts";
 import type { Slot } from "./slot.ts";
 import { failureOf, type StreamSource } from "./stream-failure.ts";
 
@@ -18,19 +20,22 @@ export interface ChunkStreamOptions {
  */
 export class ChunkStream {
   readonly #slot: Slot;
-  readonly #result: duckdb.Result;
+  readonly columns: ReturnType<typeof resultColumns>;
+  /** Undefined at the end: it holds what DuckDB has computed ahead. */
+  #result: duckdb.Result | undefined;
   readonly #onEnd: (end: StreamEnd, error?: EiderError) => void;
   readonly #source: StreamSource | undefined;
   /** False when DuckDB had the whole result at once. */
   readonly #isStreaming: boolean;
   readonly #startedMs = performance.now();
   #nextChunk: Promise<duckdb.DataChunk | null> | undefined;
-  #isFetched = false;
+  #isAtEnd = false;
   #isCancelled = false;
 
   constructor(slot: Slot, result: duckdb.Result, options: ChunkStreamOptions = {}) {
     this.#slot = slot;
     this.#result = result;
+    this.columns = resultColumns(result);
     this.#source = options.source;
     this.#isStreaming = duckdb.result_is_streaming(result);
     this.#onEnd = options.onEnd ?? (() => undefined);
@@ -38,25 +43,23 @@ export class ChunkStream {
 
   /** True while the result occupies its connection. */
   get isLive(): boolean {
-    return !this.#isFetched;
-  }
-
-  get columns(): ReturnType<typeof resultColumns> {
-    return resultColumns(this.#result);
+    return this.#result !== undefined;
   }
 
   /** The next chunk, while DuckDB fetches the one after it; undefined at the end. Rejects once, when the result fails. */
   async next(): Promise<duckdb.DataChunk | undefined> {
-    if (this.#isFetched) return undefined;
+    const result = this.#result;
+    if (result === undefined) return undefined;
     try {
       if (this.#isCancelled) throw new EiderError("cancelled", "the query was cancelled");
-      const chunk = await (this.#nextChunk ?? duckdb.fetch_chunk(this.#result));
+      const chunk = await (this.#nextChunk ?? duckdb.fetch_chunk(result));
       if (!chunk || duckdb.data_chunk_get_size(chunk) === 0) {
-        if (this.#hasBrokenOff) throw await this.#failure();
+        if (this.#hasBrokenOff(result)) throw await this.#failure();
+        this.#isAtEnd = true;
         await this.#finish("ok");
         return undefined;
       }
-      this.#nextChunk = duckdb.fetch_chunk(this.#result);
+      this.#nextChunk = duckdb.fetch_chunk(result);
       this.#nextChunk.catch(() => undefined);
       return chunk;
     } catch (error) {
@@ -75,22 +78,22 @@ export class ChunkStream {
 
   /** Stops DuckDB; what is being read then rejects with `cancelled`. */
   cancel(): void {
-    if (this.#isFetched || this.#isCancelled) return;
+    if (!this.isLive || this.#isCancelled) return;
     this.#isCancelled = true;
     this.#slot.connection.interrupt();
   }
 
   /** Ends the stream before its end: `ok` when the reader has all that it wanted. Not while `next` runs. */
   async close(end: StreamEnd): Promise<void> {
-    if (this.#isFetched) return;
+    if (!this.isLive) return;
     this.#slot.connection.interrupt();
     await this.#nextChunk?.catch(() => undefined);
     await this.#finish(end);
   }
 
   /** An end without rows is that of a failure, too. */
-  get #hasBrokenOff(): boolean {
-    return this.#isCancelled || (this.#isStreaming && !duckdb.result_is_streaming(this.#result));
+  #hasBrokenOff(result: duckdb.Result): boolean {
+    return this.#isCancelled || (this.#isStreaming && !duckdb.result_is_streaming(result));
   }
 
   async #failure(): Promise<EiderError> {
@@ -99,7 +102,7 @@ export class ChunkStream {
   }
 
   async #finish(end: StreamEnd, error?: EiderError): Promise<void> {
-    if (this.#isFetched) return;
+    if (!this.isLive) return;
     if (end !== "ok") {
       // After a value that Arrow cannot hold DuckDB computes on, for as long as the next chunk takes.
       this.#slot.connection.interrupt();
@@ -109,8 +112,11 @@ export class ChunkStream {
         await this.#slot.connection.run("SELECT 1").catch(() => undefined);
     }
     // Not before: the slot would be taken for idle, and the statement above would end the next one's result.
-    this.#isFetched = true;
+    this.#result = undefined;
+    this.#nextChunk = undefined;
     this.#onEnd(end, error);
+    // The binding frees the result with its handle, and in no other way.
+    if (this.#isStreaming && !this.#isAtEnd) letGoOf(COMPUTE_AHEAD_MB * 1e6);
   }
 }
 

@@ -20,6 +20,7 @@ import type {
 import { type MetadataCommand, metadataSchema } from "../flight/metadata-schemas.ts";
 import { BulkIngest } from "../ingest/bulk-ingest.ts";
 import { PathPut } from "../ingest/path-put.ts";
+import { COMPUTE_AHEAD_MB } from "../query/compute-ahead.ts";
 import { answerMetadata } from "../query/metadata.ts";
 import { recognize, targetOf } from "../query/own-statement.ts";
 import { SqlSession } from "../query/sql-session.ts";
@@ -33,17 +34,11 @@ import { CONSISTENCIES, type Consistency, ReadBarrier } from "./read-barrier.ts"
 import { frameRows } from "./row-streams.ts";
 import type { SessionServices } from "./services.ts";
 
-/**
- * How far DuckDB computes ahead of a result's reader. With its default of 1 MB its threads are stopped and woken for every
- * half batch, a quarter of a large result's CPU; a reader that has stopped reading keeps as much in memory.
- */
-const COMPUTE_AHEAD = "8MB";
-
 /** A connection for statements of clients; the caller closes it. */
 export async function connect({ lake }: SessionServices): Promise<Connection> {
   const connection = await lake.connect();
   try {
-    await connection.run(`SET streaming_buffer_size = '${COMPUTE_AHEAD}'`);
+    await connection.run(`SET streaming_buffer_size = '${COMPUTE_AHEAD_MB}MB'`);
     // For PollFlightInfo; it is measured only with the bar, which must not be printed.
     await connection.run("SET enable_progress_bar = true");
     await connection.run("SET enable_progress_bar_print = false");

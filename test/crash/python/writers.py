@@ -23,11 +23,13 @@ HANGS_SECONDS = 120
 
 
 class Writer:
-    """One route's history over all lives."""
+    """One route's history in one table over all lives; the table is called like the route, or by `generation` after it."""
 
-    def __init__(self, name):
-        self.name = name
-        self.route = ROUTES[name]
+    def __init__(self, route_name, generation=0):
+        self.route_name = route_name
+        self.generation = generation
+        self.name = f"{route_name}_{generation}" if generation > 0 else route_name
+        self.route = ROUTES[route_name]
         self.next = 0
         self.acknowledged = []
         # By life: operations of which it is not known whether they were stored.
@@ -37,11 +39,15 @@ class Writer:
         self.seqs = {}
         self.problems = []
 
+    def successor(self):
+        """Goes on in the next table. Only while nothing is under way."""
+        return Writer(self.route_name, self.generation + 1)
+
     def run(self, uri, count):
         """Resolves to the error that ended it and when; None when the work was done."""
         before = len(self.acknowledged)
         try:
-            connection = CONNECTIONS[self.name](uri, self.name)
+            connection = CONNECTIONS[self.route_name](uri, self)
             if self.route.tokens:
                 self.write_with_tokens(connection, count)
             else:
@@ -91,10 +97,10 @@ class Writer:
 class PathConnection:
     """DoPut to a path: a stream for each op, a batch an operation."""
 
-    def __init__(self, uri, name):
+    def __init__(self, uri, writer):
         self.client = flight.connect(uri)
-        self.name = name
-        self.route = ROUTES[name]
+        self.name = writer.name
+        self.route = writer.route
         # Batches on two streams may overtake each other.
         self.ahead = 1 if self.route.keyed else AHEAD
         self.streams = {}
@@ -122,10 +128,10 @@ class PathConnection:
 
 
 class SqlConnection:
-    def __init__(self, uri, name):
+    def __init__(self, uri, writer):
         self.cursor = flight_sql.connect(uri, autocommit=True).cursor()
-        self.name = name
-        self.route = ROUTES[name]
+        self.name = writer.name
+        self.route = writer.route
 
 
 class IngestConnection(SqlConnection):
@@ -173,8 +179,8 @@ def write(writers, uri, count):
     try:
         with flight_sql.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
             for writer in writers:
-                if writer.name in DDL:
-                    cursor.execute(f"CREATE TABLE IF NOT EXISTS {writer.name} ({DDL[writer.name]})")
+                if writer.route_name in DDL:
+                    cursor.execute(f"CREATE TABLE IF NOT EXISTS {writer.name} ({DDL[writer.route_name]})")
     except Exception as caught:  # noqa: BLE001
         return {"setup": {"acknowledged": 0, "error": str(caught)[:500], "error_at_ms": time.time() * 1000}}
 
