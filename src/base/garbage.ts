@@ -1,15 +1,19 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-/** As much asks for a collection of the young generation, and as much for a full one. */
+/** As much asks for a collection of the young generation, under 1 ms. */
 const MINOR_BYTES = 32e6;
-const FULL_BYTES = 128e6;
+/** As much asks for a full one, some 10 ms; not more often than this. */
+const FULL_BYTES = 256e6;
+const FULL_PAUSE_MS = 2000;
 
-type Collect = (options: { readonly type: "minor" | "major" }) => void;
+/** Node 20's takes any object for `{ type: "minor" }`. */
+type Collect = (options?: { readonly type: "minor" }) => void;
 
 let collect: Collect | undefined;
 let sinceMinorBytes = 0;
 let sinceFullBytes = 0;
+let fullAtMs = 0;
 
 /**
  * Tells that a handle which holds up to `bytes` outside V8's heap, freed by nothing but the handle's garbage collection, is
@@ -22,12 +26,16 @@ export function letGoOf(bytes: number): void {
   if (sinceMinorBytes < MINOR_BYTES) return;
   sinceMinorBytes = 0;
   // Handles that lived for long have left the young generation.
-  const isFull = sinceFullBytes >= FULL_BYTES;
-  if (isFull) sinceFullBytes = 0;
+  const isFull = sinceFullBytes >= FULL_BYTES && performance.now() - fullAtMs >= FULL_PAUSE_MS;
+  if (isFull) {
+    sinceFullBytes = 0;
+    fullAtMs = performance.now();
+  }
   // Not before those who have let go have returned.
   setImmediate(() => {
     collect ??= exposeCollect();
-    collect({ type: isFull ? "major" : "minor" });
+    if (isFull) collect();
+    else collect({ type: "minor" });
   });
 }
 
