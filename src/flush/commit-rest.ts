@@ -1,7 +1,8 @@
 import type { SealedSegment, SealReason } from "../buffer/types.ts";
+import { fillsCommit } from "./batch.ts";
 import type { Clock } from "./clock.ts";
 import { type CommitCost, type CommitPauseLimits, nextPauseMs, restMs, type WaitingRows } from "./commit-pause.ts";
-import { fillsCommit, type TableQueue } from "./table-queue.ts";
+import type { TableQueue } from "./table-queue.ts";
 
 /** Sealed because room is short, or the process ends: a flush is what they wait for. */
 const URGENT_REASONS: ReadonlySet<SealReason> = new Set(["memory", "shutdown"]);
@@ -25,6 +26,10 @@ export class CommitRest implements Disposable {
 
   get pauseMs(): number {
     return this.#pauseMs;
+  }
+
+  get isCommitting(): boolean {
+    return this.#isCommitting;
   }
 
   commitBegins(): void {

@@ -1,26 +1,18 @@
-import { type Backoff, backoffMs } from "../base/backoff.ts";
-import { type Target, targetKey, targetName } from "../base/target.ts";
-import type { Buffers, Compaction, SealedSegment, SealReason } from "../buffer/types.ts";
+import { type Target, targetKey } from "../base/target.ts";
+import type { SealedSegment, SealReason } from "../buffer/types.ts";
 import { EiderError, messageOf } from "../errors.ts";
-import type { CommitResult, FlushPart, Log } from "../lake/types.ts";
+import type { Log } from "../lake/types.ts";
+import { takeBatch } from "./batch.ts";
 import type { Clock } from "./clock.ts";
 import type { CommitPauseLimits } from "./commit-pause.ts";
 import { CommitRest } from "./commit-rest.ts";
-import { type FlushFacts, FlushHistory, newestSeq } from "./history.ts";
+import { Committer, type TableOutcome } from "./committer.ts";
+import { FlushHistory } from "./history.ts";
 import type { FlushObserver, FlushRecord } from "./observer.ts";
-import { type Batch, type ReadyTable, TableQueue, takeBatch, takeReady } from "./table-queue.ts";
-
-/** Between attempts of a table whose flush fails. */
-const FLUSH_BACKOFF: Backoff = { firstMs: 1_000, greatestMs: 60_000 };
-
-/** What the flusher needs of the lake. */
-export interface FlushLake {
-  watermarks(): Promise<ReadonlyMap<string, number>>;
-  commitFlush(parts: readonly FlushPart[]): Promise<CommitResult>;
-}
-
-/** What the flusher and the sweeper need of the buffers. */
-export type FlushBuffers = Pick<Buffers, "hasBuffer" | "seal" | "sealed" | "compact" | "remove" | "views">;
+import { releaseCommitted } from "./recovery.ts";
+import { TableQueue } from "./table-queue.ts";
+import { TableSteps } from "./table-steps.ts";
+import type { FlushBuffers, FlushLake } from "./types.ts";
 
 export interface FlusherOptions {
   readonly buffers: FlushBuffers;
@@ -41,25 +33,30 @@ export interface FlusherOptions {
 const NO_PAUSES: CommitPauseLimits = { greatestMs: 0, maxAgeMs: 0 };
 
 /**
- * Brings sealed segments into the lake. Each table's batch is compacted, a few tables at a time; there is one committer,
- * and whenever it is free it takes all tables that are ready into one transaction. While it runs, newly sealed segments
- * gather, so that load makes commits larger and not more; while the catalog is slow it rests between commits (`commit-pause.ts`),
- * and what gathers then is compacted and committed as one. A table that fails waits and is tried again, for ever; nothing
- * of it is dropped, and the others go on.
+ * Brings sealed segments into the lake: decides which table takes its next step, and tells those who wait. Each table's
+ * batch is compacted (`table-steps.ts`), a few tables at a time; there is one committer (`committer.ts`), and whenever it is
+ * free it takes all tables that are ready into one transaction. While it runs, newly sealed segments gather, so that load
+ * makes commits larger and not more; while the catalog is slow it rests between commits (`commit-pause.ts`), and what
+ * gathers then is compacted and committed as one. A table that fails waits and is tried again, for ever; nothing of it is
+ * dropped, and the others go on.
  */
 export class Flusher implements AsyncDisposable {
   readonly #options: FlusherOptions;
   readonly #tables = new Map<string, TableQueue>();
   readonly #history = new FlushHistory();
   readonly #work = new Set<Promise<void>>();
-  #compactions = 0;
-  #isCommitting = false;
   readonly #rest: CommitRest;
+  readonly #committer: Committer;
+  readonly #steps: TableSteps;
   #isStopped = false;
 
   constructor(options: FlusherOptions) {
+    const { buffers, lake, observer, clock, log } = options;
+    const onDue = () => this.#pump();
     this.#options = options;
-    this.#rest = new CommitRest(options.pauseLimits ?? NO_PAUSES, options.clock, () => this.#pump());
+    this.#rest = new CommitRest(options.pauseLimits ?? NO_PAUSES, clock, onDue);
+    this.#committer = new Committer(lake, this.#rest, observer);
+    this.#steps = new TableSteps({ buffers, history: this.#history, observer, clock, log, onDue });
   }
 
   /** Rest after each commit at present, because the catalog is slow. */
@@ -91,7 +88,7 @@ export class Flusher implements AsyncDisposable {
 
   /** Tries all tables that wait after a failure again now: what they failed for may be over. */
   retryNow(): void {
-    for (const table of this.#tables.values()) if (table.stage === "waiting") this.#wake(table);
+    for (const table of this.#tables.values()) table.wake();
     this.#pump();
   }
 
@@ -108,7 +105,7 @@ export class Flusher implements AsyncDisposable {
     if (this.#isStopped) throw stopped();
     const table = this.#table(target);
     const done = table.waitFor(last.lastSeq);
-    if (table.stage === "waiting") this.#wake(table);
+    table.wake();
     this.#pump();
     await done;
   }
@@ -130,24 +127,11 @@ export class Flusher implements AsyncDisposable {
     });
   }
 
-  /** Segments found at start: those that the watermark has passed are removed, the others flushed. */
+  /** For segments found at start: those that the watermark has passed are removed, the others flushed. */
   async recover(segments: readonly SealedSegment[]): Promise<{ readonly released: number; readonly replayed: number }> {
-    const { buffers, lake, observer } = this.#options;
-    if (segments.length === 0) return { released: 0, replayed: 0 };
-    const marks = await lake.watermarks();
-    const isCommitted = (segment: SealedSegment) => segment.lastSeq <= (marks.get(targetKey(segment.target)) ?? 0);
-    const committed = segments.filter(isCommitted);
-    const waiting = segments.filter((segment) => !isCommitted(segment));
-    const byTarget = new Map<string, SealedSegment[]>();
-    for (const segment of committed) {
-      const key = targetKey(segment.target);
-      byTarget.set(key, [...(byTarget.get(key) ?? []), segment]);
-    }
-    for (const group of byTarget.values()) await buffers.remove(group, undefined);
-    if (committed.length > 0) observer.recovered("released", committed.length);
-    if (waiting.length > 0) observer.recovered("replayed", waiting.length);
+    const waiting = await releaseCommitted(segments, this.#options);
     for (const { target } of waiting) this.enqueue(target);
-    return { released: committed.length, replayed: waiting.length };
+    return { released: segments.length - waiting.length, replayed: waiting.length };
   }
 
   /**
@@ -187,7 +171,9 @@ export class Flusher implements AsyncDisposable {
   #pump(): void {
     if (this.#isStopped) return;
     const isResting = this.#isResting();
-    for (const [key, table] of this.#tables) {
+    const tables = [...this.#tables];
+    let compactions = tables.filter(([, { stage }]) => stage === "compacting").length;
+    for (const [key, table] of tables) {
       if (table.stage !== "idle") continue;
       const waiting = this.#options.buffers.sealed(table.target);
       const committed = waiting.filter((segment) => segment.lastSeq <= table.committedSeq);
@@ -195,17 +181,29 @@ export class Flusher implements AsyncDisposable {
         table.succeed();
         table.resolveUpTo(Number.POSITIVE_INFINITY);
       } else if (committed.length > 0) {
-        this.#track(this.#removeAgain(table, committed));
-      } else if (!isResting && !this.#isTooSoon(table) && this.#compactions < this.#options.maxParallelFlushes) {
+        this.#track(this.#steps.removeAgain(table, committed));
+      } else if (!isResting && !this.#isTooSoon(table) && compactions < this.#options.maxParallelFlushes) {
         // To the end of the line, so that busy tables do not keep the others waiting.
         this.#tables.delete(key);
         this.#tables.set(key, table);
-        this.#track(this.#compact(table, takeBatch(waiting)));
+        compactions++;
+        this.#track(this.#steps.compact(table, takeBatch(waiting)));
       }
     }
-    if (this.#isCommitting || isResting || (this.#rest.pauseMs > 0 && this.#gathers())) return;
-    const ready = takeReady(this.#tables.values());
-    if (ready.length > 0) this.#track(this.#commit(ready));
+    if (this.#rest.isCommitting || isResting || (this.#rest.pauseMs > 0 && this.#gathers())) return;
+    const committing = this.#committer.commit(this.#tables.values());
+    if (committing) this.#track(committing.then((outcomes) => this.#settle(outcomes)));
+  }
+
+  #settle(outcomes: readonly TableOutcome[]): void {
+    for (const outcome of outcomes) {
+      const { table } = outcome;
+      this.#track(
+        "facts" in outcome
+          ? this.#steps.remove(table, outcome.batch, outcome.facts)
+          : this.#steps.giveBack(table, outcome.error, outcome.phasesMs),
+      );
+    }
   }
 
   #isResting(): boolean {
@@ -231,153 +229,6 @@ export class Flusher implements AsyncDisposable {
     return !isDiskFull?.() && table.isTooSoon(buffers.sealed(table.target), clock.nowMs(), spacingMs);
   }
 
-  async #compact(table: TableQueue, segments: readonly SealedSegment[]): Promise<void> {
-    const { buffers, clock } = this.#options;
-    const startedMs = clock.nowMs();
-    const started = performance.now();
-    table.begin({ segments, startedMs, started, compaction: undefined, compactMs: 0 });
-    this.#compactions++;
-    try {
-      const compaction = await buffers.compact(segments);
-      table.batch = { segments, startedMs, started, compaction, compactMs: performance.now() - started };
-      table.stage = "ready";
-    } catch (error) {
-      this.#fail(table, error, { compact: performance.now() - started });
-    } finally {
-      this.#compactions--;
-    }
-  }
-
-  async #commit(ready: readonly ReadyTable[]): Promise<void> {
-    const { lake, observer } = this.#options;
-    this.#isCommitting = true;
-    this.#rest.commitBegins();
-    for (const { table } of ready) table.stage = "committing";
-    let result: CommitResult | undefined;
-    try {
-      const parts = ready.map(({ table, batch, compaction }) => ({
-        target: table.target,
-        segments: batch.segments,
-        compaction,
-      }));
-      result = await lake.commitFlush(parts);
-    } catch (error) {
-      for (const { table } of ready) await this.#failCommitted(table, error, {});
-      return;
-    } finally {
-      this.#isCommitting = false;
-      this.#rest.commitEnds(result && { commitMs: result.phasesMs.commit, conflicts: result.conflicts.length });
-    }
-    if (result.wasInDoubt) observer.inDoubt();
-    for (const { table, batch } of ready) {
-      const outcome = result.outcomes.find((row) => targetKey(row.target) === targetKey(table.target));
-      const failure = result.failures.find((row) => targetKey(row.target) === targetKey(table.target));
-      const phasesMs = { compact: batch.compactMs, ...result.phasesMs };
-      if (outcome && !failure) {
-        table.stage = "removing";
-        table.committedSeq = newestSeq(batch.segments);
-        this.#track(this.#remove(table, batch, { ...outcome, phasesMs }));
-      } else {
-        const error = failure?.error ?? new EiderError("internal", `no outcome for ${targetName(table.target)}`);
-        this.#track(this.#failCommitted(table, error, phasesMs));
-      }
-    }
-  }
-
-  /** The committer does not wait for this: the rows are in the lake, and a start skips what is left by the watermark. */
-  async #remove(table: TableQueue, batch: Batch, facts: FlushFacts): Promise<void> {
-    const started = performance.now();
-    await this.#removeFiles(table, batch.segments, batch.compaction);
-    const phasesMs = { ...facts.phasesMs, remove: performance.now() - started };
-    this.#options.observer.flushed(this.#history.add(table.target, batch, { ...facts, phasesMs }));
-    table.batch = undefined;
-    table.resolveUpTo(newestSeq(batch.segments));
-    if (table.stage === "waiting") return;
-    table.stage = "idle";
-    table.succeed();
-  }
-
-  /** Not flushed again, which the watermark would allow: some of the files may be gone. */
-  async #removeAgain(table: TableQueue, segments: readonly SealedSegment[]): Promise<void> {
-    table.stage = "removing";
-    if (!(await this.#removeFiles(table, segments, undefined))) return table.rejectAll(table.lastError);
-    table.resolveUpTo(newestSeq(segments));
-    table.stage = "idle";
-    table.succeed();
-  }
-
-  async #removeFiles(
-    table: TableQueue,
-    segments: readonly SealedSegment[],
-    compaction: Compaction | undefined,
-  ): Promise<boolean> {
-    const { buffers, log } = this.#options;
-    try {
-      await buffers.remove(segments, compaction);
-      return true;
-    } catch (error) {
-      log.warn(
-        { table: targetName(table.target), error: messageOf(error) },
-        "flushed segments could not be removed yet",
-      );
-      this.#retryLater(table, error);
-      return false;
-    }
-  }
-
-  /** The winners are found anew for the next attempt, with the segments that gather until then. */
-  async #failCommitted(table: TableQueue, error: unknown, phasesMs: FlushRecord["phasesMs"]): Promise<void> {
-    const compaction = table.batch?.compaction;
-    try {
-      if (compaction) await this.#options.buffers.remove([], compaction);
-    } catch (cause) {
-      this.#options.log.warn({ error: messageOf(cause) }, "a compaction's file could not be removed");
-    }
-    this.#fail(table, error, phasesMs);
-  }
-
-  #fail(table: TableQueue, error: unknown, phasesMs: FlushRecord["phasesMs"]): void {
-    const { observer, log } = this.#options;
-    const { batch } = table;
-    table.batch = undefined;
-    this.#retryLater(table, error);
-    if (batch) {
-      const record = this.#history.add(table.target, batch, { phasesMs, error: messageOf(error) });
-      observer.failed(table.target, record.reason, error instanceof EiderError ? error.code : "internal");
-    }
-    log.warn(
-      {
-        table: targetName(table.target),
-        attempts: table.failureCount,
-        retryAtMs: table.retryAtMs,
-        error: messageOf(error),
-        ...(error instanceof EiderError && error.code === "disk_full" ? { cause: messageOf(error.cause) } : {}),
-      },
-      "a flush failed; its rows are kept and it is tried again",
-    );
-    table.rejectAll(error);
-  }
-
-  #retryLater(table: TableQueue, error: unknown): void {
-    const { clock } = this.#options;
-    table.failureCount++;
-    table.lastError = error;
-    table.stage = "waiting";
-    if (this.#isStopped) return;
-    const delayMs = backoffMs(FLUSH_BACKOFF, table.failureCount);
-    table.retryAtMs = clock.nowMs() + delayMs;
-    table.cancelRetry = clock.after(delayMs, () => {
-      this.#wake(table);
-      this.#pump();
-    });
-  }
-
-  #wake(table: TableQueue): void {
-    table.cancelRetry();
-    table.retryAtMs = undefined;
-    table.stage = "idle";
-  }
-
   #track(work: Promise<void>): void {
     const tracked = work.finally(() => {
       this.#work.delete(tracked);
@@ -390,10 +241,7 @@ export class Flusher implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopped = true;
     this.#rest[Symbol.dispose]();
-    for (const table of this.#tables.values()) {
-      table.cancelRetry();
-      table.rejectAll(stopped());
-    }
+    for (const table of this.#tables.values()) table.stop(stopped());
     while (this.#work.size > 0) await Promise.all(this.#work);
   }
 }

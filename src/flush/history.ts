@@ -1,7 +1,6 @@
 import type { Target } from "../base/target.ts";
-import type { SealedSegment } from "../buffer/types.ts";
+import type { Batch } from "./batch.ts";
 import type { FlushRecord } from "./observer.ts";
-import type { Batch } from "./table-queue.ts";
 
 const RECORDS_LIMIT = 200;
 
@@ -43,8 +42,4 @@ export class FlushHistory {
     if (this.#records.length > RECORDS_LIMIT) this.#records.shift();
     return record;
   }
-}
-
-export function newestSeq(segments: readonly SealedSegment[]): number {
-  return Math.max(...segments.map((segment) => segment.lastSeq));
 }

@@ -2,8 +2,9 @@ import { targetName } from "../base/target.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../lake/types.ts";
 import type { Clock } from "./clock.ts";
-import type { FlushBuffers, Flusher } from "./flusher.ts";
+import type { Flusher } from "./flusher.ts";
 import { dueReason, type FlushLimits } from "./triggers.ts";
+import type { FlushBuffers } from "./types.ts";
 
 export interface SweeperOptions {
   readonly buffers: FlushBuffers;

@@ -1,11 +1,9 @@
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Target } from "../../../src/base/target.ts";
 import { nextPauseMs, restMs } from "../../../src/flush/commit-pause.ts";
-import { Flusher } from "../../../src/flush/flusher.ts";
-import type { Lake } from "../../../src/lake/lake.ts";
-import { LakeFixture, query, silent, target } from "../lake/lake-fixture.ts";
-import { COLUMNS, FakeClock, FileBuffers, RecordingObserver } from "./flush-fixture.ts";
+import { query } from "../lake/lake-fixture.ts";
+import { FlusherFixture, settled } from "./flusher-fixture.ts";
 
 const LIMITS = { greatestMs: 5_000, maxAgeMs: 2_000 };
 const QUICK = { commitMs: 30, conflicts: 0 };
@@ -93,62 +91,23 @@ describe("restMs", () => {
 });
 
 describe("a flusher whose catalog is slow", () => {
-  let fixture: LakeFixture;
-  let lake: Lake;
-  let clock: FakeClock;
-  let buffers: FileBuffers;
-  let flusher: Flusher;
-  let commits: string[][];
+  let fixture: FlusherFixture;
   let commitMs: number;
 
   beforeEach(async () => {
-    fixture = await LakeFixture.make();
-    lake = await fixture.open();
-    clock = new FakeClock();
-    buffers = new FileBuffers(fixture, clock);
-    commits = [];
+    fixture = await FlusherFixture.make({ pauseLimits: { greatestMs: 5_000, maxAgeMs: 10_000_000 } });
     commitMs = 4_250;
-    const slow = {
-      watermarks: () => lake.watermarks(),
-      commitFlush: async (parts: Parameters<Lake["commitFlush"]>[0]) => {
-        commits.push(parts.map((part) => `${part.target.table}x${part.segments.length}`).sort());
-        const result = await lake.commitFlush(parts);
-        return { ...result, phasesMs: { ...result.phasesMs, commit: commitMs } };
-      },
-    };
-    flusher = new Flusher({
-      buffers,
-      lake: slow,
-      observer: new RecordingObserver(),
-      clock,
-      log: silent,
-      maxParallelFlushes: 2,
-      pauseLimits: { greatestMs: 5_000, maxAgeMs: 10_000_000 },
-    });
+    fixture.report = (result) => ({ ...result, phasesMs: { ...result.phasesMs, commit: commitMs } });
   });
 
-  afterEach(async () => {
-    await flusher[Symbol.asyncDispose]();
-    await lake[Symbol.asyncDispose]();
-    await fixture[Symbol.asyncDispose]();
-  });
+  afterEach(() => fixture[Symbol.asyncDispose]());
 
-  const table = async (name: string): Promise<Target> => {
-    const shape = { target: target(name), columns: COLUMNS, primaryKey: [] };
-    await lake.createTable(shape);
-    await buffers.ensureBuffer(shape, 0);
-    return shape.target;
-  };
-  const seal = async (t: Target, id: number) => {
-    buffers.append(t, [id, "x"]);
-    await buffers.seal(t, "age");
-    flusher.enqueue(t);
-  };
-  const settled = (check: () => void) => vi.waitFor(check, { timeout: 30_000, interval: 5 });
-  const count = async (name: string) => (await query(lake, `SELECT count(*)::INT AS n FROM ${name}`))[0]?.["n"];
+  const seal = (of: Target, id: number) => fixture.seal(of, id, "age");
+  const count = async (name: string) => (await query(fixture.lake, `SELECT count(*)::INT AS n FROM ${name}`))[0]?.["n"];
 
   it("rests, and then commits all tables and segments that have gathered as one; a quick catalog ends that", async () => {
-    const tables = [await table("a"), await table("b"), await table("c")];
+    const { flusher, buffers, clock, commits } = fixture;
+    const tables = [await fixture.table("a"), await fixture.table("b"), await fixture.table("c")];
     const [a] = tables as [Target];
     await seal(a, 0);
     await settled(() => expect(flusher.pauseMs).toBe(2_000));
@@ -171,7 +130,8 @@ describe("a flusher whose catalog is slow", () => {
   });
 
   it("somebody who waits for the lake does not wait for a rest, and takes the others along", async () => {
-    const [a, b] = [await table("a"), await table("b")];
+    const { flusher, buffers, commits } = fixture;
+    const [a, b] = [await fixture.table("a"), await fixture.table("b")];
     await seal(a, 0);
     await settled(() => expect(flusher.pauseMs).toBeGreaterThan(0));
     await seal(b, 1);
@@ -181,12 +141,11 @@ describe("a flusher whose catalog is slow", () => {
   });
 
   it("short room ends a rest", async () => {
-    const a = await table("a");
+    const { flusher, buffers, commits } = fixture;
+    const a = await fixture.table("a");
     await seal(a, 0);
     await settled(() => expect(flusher.pauseMs).toBeGreaterThan(0));
-    buffers.append(a, [1, "x"]);
-    await buffers.seal(a, "memory");
-    flusher.enqueue(a);
+    await fixture.seal(a, 1, "memory");
     await settled(() => expect(commits).toHaveLength(2));
     await settled(() => expect(buffers.sealed(a)).toEqual([]));
   });

@@ -3,8 +3,8 @@ import type { TableShape } from "../../../src/base/table.ts";
 import { type Target, targetKey } from "../../../src/base/target.ts";
 import type { BufferView, Compaction, SealedSegment, SealReason } from "../../../src/buffer/types.ts";
 import type { Clock } from "../../../src/flush/clock.ts";
-import type { FlushBuffers } from "../../../src/flush/flusher.ts";
 import type { FlushObserver, FlushRecord } from "../../../src/flush/observer.ts";
+import type { FlushBuffers } from "../../../src/flush/types.ts";
 import { column, type LakeFixture } from "../lake/lake-fixture.ts";
 
 export const COLUMNS = [column("id", "BIGINT"), column("v", "VARCHAR")];

@@ -1,55 +1,29 @@
 import { rmSync } from "node:fs";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Target } from "../../../src/base/target.ts";
-import { Flusher, type FlushLake } from "../../../src/flush/flusher.ts";
-import { Sweeper } from "../../../src/flush/sweeper.ts";
+import type { Flusher } from "../../../src/flush/flusher.ts";
 import type { Lake } from "../../../src/lake/lake.ts";
-import type { FlushPart } from "../../../src/lake/types.ts";
-import { LakeFixture, query, silent, target } from "../lake/lake-fixture.ts";
-import { COLUMNS, FakeClock, FileBuffers, Gate, RecordingObserver } from "./flush-fixture.ts";
+import { query, target } from "../lake/lake-fixture.ts";
+import { COLUMNS, type FakeClock, type FileBuffers, Gate, type RecordingObserver } from "./flush-fixture.ts";
+import { FlusherFixture, settled } from "./flusher-fixture.ts";
 
 describe("flusher", () => {
-  let fixture: LakeFixture;
+  let fixture: FlusherFixture;
   let lake: Lake;
   let clock: FakeClock;
   let buffers: FileBuffers;
   let observer: RecordingObserver;
   let flusher: Flusher;
   let commits: string[][];
-  /** Runs before each commit; to hold it up. */
-  let beforeCommit: (parts: readonly FlushPart[]) => Promise<void> | void;
 
   beforeEach(async () => {
-    fixture = await LakeFixture.make();
-    lake = await fixture.open();
-    clock = new FakeClock();
-    buffers = new FileBuffers(fixture, clock);
-    observer = new RecordingObserver();
-    commits = [];
-    beforeCommit = () => {};
-    const observed: FlushLake = {
-      watermarks: () => lake.watermarks(),
-      commitFlush: async (parts) => {
-        commits.push(parts.map((part) => `${part.target.table}x${part.segments.length}`));
-        await beforeCommit(parts);
-        return lake.commitFlush(parts);
-      },
-    };
-    flusher = new Flusher({ buffers, lake: observed, observer, clock, log: silent, maxParallelFlushes: 2 });
+    fixture = await FlusherFixture.make();
+    ({ lake, clock, buffers, observer, flusher, commits } = fixture);
   });
 
-  afterEach(async () => {
-    await flusher[Symbol.asyncDispose]();
-    await lake[Symbol.asyncDispose]();
-    await fixture[Symbol.asyncDispose]();
-  });
+  afterEach(() => fixture[Symbol.asyncDispose]());
 
-  const table = async (name: string, primaryKey: readonly string[] = []): Promise<Target> => {
-    const shape = { target: target(name), columns: COLUMNS, primaryKey };
-    await lake.createTable(shape);
-    await buffers.ensureBuffer(shape, 0);
-    return shape.target;
-  };
+  const table = (name: string, primaryKey?: readonly string[]) => fixture.table(name, primaryKey);
 
   /** A buffer whose lake table does not exist. */
   const orphan = async (name: string): Promise<Target> => {
@@ -58,7 +32,6 @@ describe("flusher", () => {
   };
 
   const ids = async (name: string) => (await query(lake, `SELECT id FROM ${name} ORDER BY id`)).map((row) => row["id"]);
-  const settled = (check: () => void) => vi.waitFor(check, { timeout: 30_000, interval: 5 });
 
   it("flush resolves when the rows are in the lake and their segments are gone", async () => {
     const t = await table("t", ["id"]);
@@ -103,7 +76,7 @@ describe("flusher", () => {
   it("while a commit runs, what is sealed gathers and goes together, in order", async () => {
     const [a, b] = [await table("a", ["id"]), await table("b")];
     const gate = new Gate();
-    beforeCommit = () => gate.opened;
+    fixture.beforeCommit = () => gate.opened;
     buffers.append(a, [1, "first"]);
     const first = flusher.flush(a, "rows");
     await settled(() => expect(commits).toHaveLength(1));
@@ -126,7 +99,7 @@ describe("flusher", () => {
   it("all tables that are ready when the committer is free are one commit", async () => {
     const tables = await Promise.all(["a", "b", "c", "d"].map((name) => table(name)));
     const gate = new Gate();
-    beforeCommit = () => (commits.length === 1 ? gate.opened : undefined);
+    fixture.beforeCommit = () => (commits.length === 1 ? gate.opened : undefined);
     for (const [i, each] of tables.entries()) buffers.append(each, [i, "x"]);
     const done = flusher.flushAll("command");
     await settled(() => expect(observer.records.length + commits.length).toBe(1));
@@ -159,7 +132,7 @@ describe("flusher", () => {
     buffers.append(t, [1, "plain"]);
     await buffers.seal(t, "rows");
     await lake.setPrimaryKey(t, ["id"]);
-    const keyed = await fixture.segment({
+    const keyed = await fixture.lakeFixture.segment({
       target: t,
       columns: COLUMNS,
       primaryKey: ["id"],
@@ -261,7 +234,7 @@ describe("flusher", () => {
   it("a cleared buffer ends the waits for its rows", async () => {
     const t = await table("t");
     const gate = new Gate();
-    beforeCommit = () => gate.opened;
+    fixture.beforeCommit = () => gate.opened;
     buffers.append(t, [1, "x"]);
     const flushed = flusher.flush(t, "command");
     await settled(() => expect(commits).toHaveLength(1));
@@ -287,7 +260,7 @@ describe("flusher", () => {
     await buffers.seal(t, "recovery");
     const found = buffers.sealed(t);
     expect(found).toHaveLength(2);
-    const restarted = new Flusher({ buffers, lake, observer, clock, log: silent, maxParallelFlushes: 1 });
+    const restarted = fixture.newFlusher();
     expect(await restarted.recover(found)).toEqual({ released: 1, replayed: 1 });
     await restarted.flush(t, "command");
     expect(observer.recoveries).toEqual({ released: 1, replayed: 1 });
@@ -304,7 +277,7 @@ describe("flusher", () => {
     expect(clock.timers).toBe(0);
 
     const gate = new Gate();
-    beforeCommit = () => gate.opened;
+    fixture.beforeCommit = () => gate.opened;
     buffers.append(t, [2, "y"]);
     const drained = flusher.drain(5_000);
     await settled(() => expect(commits).toHaveLength(2));
@@ -322,7 +295,7 @@ describe("flusher", () => {
   it("disposal ends waits with shutting_down and finishes the commit under way", async () => {
     const t = await table("t");
     const gate = new Gate();
-    beforeCommit = () => gate.opened;
+    fixture.beforeCommit = () => gate.opened;
     buffers.append(t, [1, "x"]);
     const flushed = flusher.flush(t, "command");
     flushed.catch(() => {});
@@ -342,27 +315,5 @@ describe("flusher", () => {
     buffers.onCompact = refuse;
     for (let i = 0; i < 205; i++) await flusher.flush(lost, "command").catch(() => {});
     expect(flusher.recent).toHaveLength(200);
-  });
-
-  it("the sweeper seals what is due, and only that, at each interval", async () => {
-    const [old, young, big] = [await table("old"), await table("young"), await table("big")];
-    const limits = { maxRows: 3, maxBytes: 1_000_000, maxAgeMs: 5_000 };
-    const sweeper = new Sweeper({ buffers, flusher, limits, intervalMs: 1_000, clock, log: silent });
-    sweeper.start();
-    buffers.append(old, [1, "x"]);
-    clock.advance(4_999);
-    await settled(() => expect(clock.timers).toBe(1));
-    expect(commits).toEqual([]);
-    buffers.append(young, [2, "y"]);
-    buffers.append(big, [1, "a"], [2, "b"], [3, "c"]);
-    clock.advance(1_000);
-    await settled(() => expect(observer.records).toHaveLength(2));
-    const reasons = observer.records.map((record) => `${record.target.table}:${record.reason}`);
-    expect(reasons.sort()).toEqual(["big:rows", "old:age"]);
-    await settled(() => expect(clock.timers).toBe(1));
-    await sweeper[Symbol.asyncDispose]();
-    clock.advance(100_000);
-    expect(clock.timers).toBe(0);
-    expect(buffers.views().find((view) => view.target.table === "young")?.openRows).toBe(1);
   });
 });
