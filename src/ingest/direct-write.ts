@@ -69,7 +69,7 @@ export async function writeDirect(
     await lake.commit("direct", () =>
       sql.onSlot(undefined, async (slot) => {
         try {
-          await lake.clientTransaction(slot.connection, () => work(slot));
+          await lake.clients.run(slot.connection, () => work(slot));
         } finally {
           await release(slot);
         }

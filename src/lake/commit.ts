@@ -14,8 +14,8 @@ import { startOpenLimit } from "./open-limit.ts";
 import { blame, blocksAll, PartFailure } from "./part-failure.ts";
 import type { Retries } from "./retries.ts";
 import type { Settlement } from "./settlement.ts";
+import type { TableDescriptions } from "./table-descriptions.ts";
 import type { TableDetail } from "./table-detail.ts";
-import type { Tables } from "./tables.ts";
 import type { CommitPhase, CommitResult, FlushFailure, FlushOutcome, FlushPart, Log } from "./types.ts";
 import { commitVerdict } from "./verdict.ts";
 import type { Watermarks } from "./watermark.ts";
@@ -26,7 +26,7 @@ export interface CommitServices {
   readonly connect: () => Promise<Connection>;
   /** Opens the lake instance anew if it is dead; then resolves to true, and all that was attached to it is gone. */
   readonly reopen: () => Promise<boolean>;
-  readonly tables: Tables;
+  readonly descriptions: TableDescriptions;
   readonly watermarks: Watermarks;
   readonly fences: Fences;
   readonly guards: Guards;
@@ -168,7 +168,7 @@ export class FlushRun {
 
   /** Everything that must be there before BEGIN: settled older flushes, state rows, and the list of files. */
   async #prepare(parts: readonly AttachedPart[]) {
-    const { watermarks, fences, settlement, tables, guards } = this.#services;
+    const { watermarks, fences, settlement, descriptions, guards } = this.#services;
     if (settlement.hasPending) {
       const marks = await watermarks.read(this.#connection);
       await settlement.settle(this.#connection, marks);
@@ -185,7 +185,7 @@ export class FlushRun {
       stateTables.push(fences.name(detail.uuid));
     }
     // State rows become files too once someone has flushed the lake's inlined data.
-    const state = await Promise.all(stateTables.map((table) => tables.detail({ schema: STATE_SCHEMA, table })));
+    const state = await Promise.all(stateTables.map((table) => descriptions.detail({ schema: STATE_SCHEMA, table })));
     const folders = [...details, ...state].flatMap((detail) => (detail ? [detail.folder] : []));
     const before = await guards.list(folders);
     return { folders, before, uuids: new Set(details.flatMap((detail) => detail?.uuid ?? [])) };
@@ -193,7 +193,7 @@ export class FlushRun {
 
   async #detail(part: FlushPart): Promise<TableDetail | undefined> {
     try {
-      return await this.#services.tables.follow(part.target, part.segments[0]?.tableId);
+      return await this.#services.descriptions.follow(part.target, part.segments[0]?.tableId);
     } catch (error) {
       throw blame(part, error);
     }

@@ -86,8 +86,8 @@ async function compact(
   signal: AbortSignal,
   inTurn: InTurn,
 ): Promise<number> {
-  const { tables, guards, settlement, writerId } = services;
-  const detail = await tables.detail(work.target);
+  const { descriptions, guards, settlement, writerId } = services;
+  const detail = await descriptions.detail(work.target);
   if (!detail) return 0;
   const before = await guards.list([detail.folder]);
   const throwIfTooOld = startOpenLimit();

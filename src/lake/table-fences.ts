@@ -4,12 +4,12 @@ import { EiderError } from "../errors.ts";
 import type { Definitions } from "./definitions.ts";
 import type { Fences } from "./fence.ts";
 import type { Retries } from "./retries.ts";
+import type { TableDescriptions } from "./table-descriptions.ts";
 import type { TableDetail } from "./table-detail.ts";
-import type { Tables } from "./tables.ts";
 import type { Turn } from "./turn.ts";
 
 export interface TableFencesOptions {
-  readonly tables: Tables;
+  readonly descriptions: TableDescriptions;
   readonly fences: Fences;
   readonly connect: () => Promise<Connection>;
   readonly definitions: Definitions;
@@ -27,7 +27,7 @@ export class TableFences {
 
   /** See `Lake.touchFence`. */
   async touch(connection: Connection, target: Target): Promise<void> {
-    const detail = await this.#options.tables.detail(target);
+    const detail = await this.#options.descriptions.detail(target);
     if (!detail) throw new EiderError("table_not_found", `table ${targetName(target)} does not exist`);
     if (detail.shape.primaryKey.length === 0) return;
     await this.make(target);
@@ -56,8 +56,8 @@ export class TableFences {
   }
 
   async #unfenced(target: Target): Promise<TableDetail | undefined> {
-    const { tables, fences } = this.#options;
-    const detail = await tables.detail(target);
+    const { descriptions, fences } = this.#options;
+    const detail = await descriptions.detail(target);
     return detail && detail.shape.primaryKey.length > 0 && !fences.has(detail.uuid) ? detail : undefined;
   }
 }

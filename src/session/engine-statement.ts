@@ -249,8 +249,8 @@ export class EngineStatement implements Prepared {
       !slot.isInTransaction &&
       (sets.length > 1 ||
         statement.type === StatementType.ALTER ||
-        (lake.guardsClients && (CHANGES_ROWS.has(statement.type) || this.#definesTables)));
-    const count = needsTransaction ? await lake.clientTransaction(slot.connection, runAll) : await runAll();
+        (lake.clients.isGuarded && (CHANGES_ROWS.has(statement.type) || this.#definesTables)));
+    const count = needsTransaction ? await lake.clients.run(slot.connection, runAll) : await runAll();
     if (statement.type === StatementType.CREATE && isTemporary(this.#piece)) sql.slots.isPinned = true;
     if (statement.type === StatementType.VARIABLE_SET || statement.type === StatementType.PREPARE)
       sql.slots.isPinned = true;

@@ -121,7 +121,7 @@ async function openParts(fixture: LakeFixture, failpoints: FailpointSpec): Promi
   await flusher.recover(buffers.recovered);
   const sql = new SqlSession(
     () => lake.connect(),
-    (connection, sinceMs) => lake.commit("direct", () => lake.commitClient(connection, sinceMs)),
+    (connection, sinceMs) => lake.commit("direct", () => lake.clients.commit(connection, sinceMs)),
     new OpenTransactions(3600),
   );
   return { lake, buffers, flusher, sql };
