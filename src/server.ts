@@ -1,7 +1,6 @@
-import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import duckdb from "@duckdb/node-bindings";
-import { type Authenticator, OPEN_AUTHENTICATOR } from "./access/authenticator.ts";
+import { OPEN_AUTHENTICATOR } from "./access/authenticator.ts";
 import { Gatekeeper } from "./access/gatekeeper.ts";
 import { TlsFiles } from "./access/tls.ts";
 import { type FailpointSpec, Failpoints } from "./base/failpoints.ts";
@@ -10,10 +9,15 @@ import { steadyNowMs } from "./base/steady-clock.ts";
 import { BufferStore } from "./buffer/store.ts";
 import type { Config } from "./config/config.ts";
 import type { SettingView } from "./config/describe.ts";
-import { limitValues } from "./config/limits.ts";
-import { hasAuthentication, hasTls, isLoopback, jwtSettings, tlsSettings } from "./config/security.ts";
+import {
+  gatekeeperSettings,
+  hasAuthentication,
+  hasTls,
+  isLoopback,
+  securityWarnings,
+  tlsSettings,
+} from "./config/security.ts";
 import { DataFolder } from "./duck/data-folder.ts";
-import { Database } from "./duck/database.ts";
 import { Extensions } from "./duck/extensions.ts";
 import { FlightServer } from "./flight/server.ts";
 import { steadyClock, systemClock } from "./flush/clock.ts";
@@ -23,29 +27,22 @@ import { Sweeper } from "./flush/sweeper.ts";
 import { Housekeeper } from "./housekeeping/housekeeper.ts";
 import { httpRoutes } from "./http/routes.ts";
 import { HttpServer } from "./http/server.ts";
-import { flushTable } from "./ingest/flush-table.ts";
+import { flushOnCommand } from "./ingest/flush-on-command.ts";
 import { Lake } from "./lake/lake.ts";
-import {
-  collectBufferCounts,
-  collectBuffers,
-  collectDuckdb,
-  collectLimits,
-  collectPool,
-  collectQueries,
-  collectSpool,
-  collectTransactions,
-} from "./observe/collect.ts";
+import { collectAll } from "./observe/collect.ts";
 import { flushFields } from "./observe/flush-log.ts";
 import type { Logger } from "./observe/log.ts";
-import { collectWith, type Metrics } from "./observe/metrics.ts";
+import type { Metrics } from "./observe/metrics.ts";
 import { flightObserver, flushObserver, housekeepingObserver, ingestObserver } from "./observe/observers.ts";
 import type { Problems } from "./observe/problems.ts";
+import { Readiness } from "./observe/readiness.ts";
 import { RunningQueries } from "./observe/running-queries.ts";
 import { readStatus, type StatusSources } from "./observe/status.ts";
 import { Throughput } from "./observe/throughput.ts";
 import type { Traces } from "./observe/traces.ts";
 import { OpenTransactions } from "./query/open-transactions.ts";
 import { targetOfText } from "./query/own-statement.ts";
+import { openScratch } from "./query/scratch.ts";
 import { SpoolSpace } from "./query/spool-space.ts";
 import { LakeBackend } from "./session/backend.ts";
 import { StatementReader } from "./session/guard.ts";
@@ -73,9 +70,6 @@ export interface EiderServer extends AsyncDisposable {
   drain(): Promise<void>;
 }
 
-/** Statements of clients are parsed there: it must not reach files. */
-const SCRATCH_SETTINGS = { threads: "1", enable_external_access: "false", lock_configuration: "true" };
-
 /** Snapshots, old files and orphans are looked at this often: each look reads all of them. */
 const LAKE_CHORES_INTERVAL_MS = 600_000;
 
@@ -98,12 +92,18 @@ async function compose(
   const folder = scope.use(await DataFolder.open(config.dataDir));
   const tls = hasTls(config) ? scope.use(await TlsFiles.open(tlsSettings(config), log)) : undefined;
   const authenticator = hasAuthentication(config)
-    ? scope.use(await openGatekeeper(config, log, metrics))
+    ? scope.use(
+        await Gatekeeper.open({
+          ...gatekeeperSettings(config),
+          refused: (reason) => metrics.authFailures.inc({ reason }),
+          log,
+          nowMs: Date.now,
+          steadyMs: steadyNowMs,
+        }),
+      )
     : OPEN_AUTHENTICATOR;
-  warnOfStrangers(config, authenticator, log);
-  const tempDirectory = join(folder.path, "temp");
-  await rm(tempDirectory, { recursive: true, force: true });
-  await mkdir(tempDirectory, { recursive: true });
+  for (const warning of securityWarnings(config)) log.warn({ host: config.host }, warning);
+  const tempDirectory = await folder.emptyTemp();
 
   const extensions = new Extensions({ dir: config.extensionDir, progress: (line) => log.info(line) });
   const lake = scope.use(
@@ -202,7 +202,7 @@ async function compose(
 
   const queries = new RunningQueries(metrics, Date.now);
   const names = { queueSchema: config.queueSchema, targetSchema: config.targetSchema };
-  const scratch = scope.use(await Database.open(SCRATCH_SETTINGS));
+  const scratch = scope.use(await openScratch());
   const spool = new SpoolSpace({
     folder: tempDirectory,
     memoryLimitBytes: config.spoolMemoryBytes,
@@ -253,20 +253,7 @@ async function compose(
     }),
   );
 
-  let isDraining = false;
-  const notReady = () => [
-    ...(isDraining ? ["the server is shutting down"] : []),
-    ...(lake.isTakenOver ? ["another server serves this data folder, or a copy of it"] : []),
-  ];
-  const degraded = () => {
-    const { outage } = lake;
-    if (!outage) return [];
-    // Strangers may read it: what the catalog's driver says is for the log, and for those who query.
-    return [
-      `the lake's catalog has not answered since ${new Date(outage.sinceMs).toISOString()}: ` +
-        "appends to tables that were written to since the start are taken, all else waits",
-    ];
-  };
+  const readiness = new Readiness(lake);
   const duckdbUses = async () => [
     { instance: "lake" as const, ...(await lake.usage()) },
     { instance: "buffers" as const, ...(await buffers.usage()) },
@@ -274,22 +261,13 @@ async function compose(
   const throughput = scope.use(new Throughput(metrics, Date.now));
   throughput.start();
   const statusSources: StatusSources = {
-    version: VERSION,
-    duckdbVersion: duckdb.library_version(),
+    config,
     startedMs: Date.now(),
-    notReady,
-    degraded,
-    limits: {
-      rows: config.bufferMaxRows,
-      bytes: config.bufferMaxBytes,
-      ageMs: config.bufferMaxAgeSeconds * 1000,
-      diskBytes: config.bufferDiskLimitBytes,
-    },
-    poolMax: config.poolMax,
-    views: () => buffers.views(),
+    readiness,
+    buffers,
     flusher,
     queries,
-    poolCounts: () => reads.poolCounts,
+    reads,
     throughput,
     problems,
     settings,
@@ -310,13 +288,9 @@ async function compose(
           metrics,
           open: { health: config.openHealth, metrics: config.openMetrics },
           probe: () => lake.ping(),
-          notReady,
-          degraded,
-          flush: async (table) => {
-            if (table === undefined) await flusher.flushAll("command");
-            else await flushTable({ lake, buffers, flusher }, targetOfText(table, names));
-            return { flushed: table ?? "all" };
-          },
+          notReady: () => readiness.notReady,
+          degraded: () => readiness.degraded,
+          flush: (table) => flushOnCommand(services, table === undefined ? undefined : targetOfText(table, names)),
         },
         queries: {
           backend: {
@@ -331,37 +305,25 @@ async function compose(
       }),
     }),
   );
-  collectBuffers(metrics, () => buffers.views(), Date.now);
-  collectQueries(metrics, { running: () => queries.count, waiting: () => reads.poolCounts.waiting });
-  collectPool(metrics, () => reads.poolCounts);
-  metrics.poolLimit.set(config.poolMax);
-  collectTransactions(metrics, transactions);
-  collectDuckdb(metrics, duckdbUses);
-  collectBufferCounts(metrics, () => ({ ...buffers.backPressure, quarantined: buffers.quarantined.length }));
-  collectWith(metrics.housekeepingRunning, () => metrics.housekeepingRunning.set(housekeeper.tasks.runningCount));
-  collectWith(metrics.guardRestoredFiles, () => metrics.guardRestoredFiles.set(lake.restoredFiles));
-  collectWith(metrics.commitPause, () => metrics.commitPause.set(flusher.pauseMs / 1000));
-  collectWith(metrics.catalogUp, () => metrics.catalogUp.set(lake.outage ? 0 : 1));
-  collectWith(metrics.catalogAway, () => {
-    metrics.catalogAway.set((lake.outage?.lengthMs ?? 0) / 1000);
+  collectAll(metrics, {
+    config,
+    buffers,
+    lake,
+    flusher,
+    housekeeper,
+    queries,
+    reads,
+    transactions,
+    spool,
+    flight,
+    duckdbUses,
   });
-  collectSpool(metrics, spool, config);
-  collectLimits(metrics, limitValues(config), () => ({
-    ...flight.used,
-    spool_disk_limit_bytes: spool.diskBytes,
-    buffer_disk_limit_bytes: buffers.views().reduce((sum, { diskBytes }) => sum + diskBytes, 0),
-  }));
-  metrics.bufferDiskLimit.set(config.bufferDiskLimitBytes);
-  metrics.buildInfo.set(
-    { version: VERSION, duckdb_version: duckdb.library_version(), node_version: process.version },
-    1,
-  );
 
   return {
     flightPort: flight.port,
     httpPort: http.port,
     async drain() {
-      isDraining = true;
+      readiness.drain();
       const untilMs = performance.now() + config.shutdownTimeoutSeconds * 1000;
       // Half of the time at most for calls that run; what they acknowledged is to be flushed in the other half.
       await flight.drain((config.shutdownTimeoutSeconds * 1000) / 2);
@@ -371,24 +333,4 @@ async function compose(
     },
     [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
   };
-}
-
-function openGatekeeper(config: Config, log: Logger, metrics: Metrics): Promise<Gatekeeper> {
-  return Gatekeeper.open({
-    usersFile: config.usersFile,
-    jwt: jwtSettings(config),
-    takesCertificates: config.tlsClientCaFile !== "",
-    refused: (reason) => metrics.authFailures.inc({ reason }),
-    log,
-    nowMs: Date.now,
-    steadyMs: steadyNowMs,
-  });
-}
-
-function warnOfStrangers(config: Config, { isOn }: Authenticator, log: Logger): void {
-  if (isLoopback(config.host)) return;
-  if (!isOn)
-    log.warn({ host: config.host }, "insecure: anybody who reaches this address may read and change everything");
-  if (!hasTls(config))
-    log.warn({ host: config.host }, "insecure: without TLS, data and passwords can be read on the way");
 }

@@ -31,9 +31,27 @@ export function jwtSettings(config: Config) {
   };
 }
 
+/** What `access/gatekeeper.ts` takes. */
+export function gatekeeperSettings(config: Config) {
+  return {
+    usersFile: config.usersFile,
+    jwt: jwtSettings(config),
+    takesCertificates: config.tlsClientCaFile !== "",
+  };
+}
+
 /** Addresses that only this machine reaches. */
 export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i.test(host);
+}
+
+/** For the log of a server that is open to strangers because `insecure` allows it. */
+export function securityWarnings(config: Config): string[] {
+  if (isLoopback(config.host)) return [];
+  return [
+    ...(hasAuthentication(config) ? [] : ["insecure: anybody who reaches this address may read and change everything"]),
+    ...(hasTls(config) ? [] : ["insecure: without TLS, data and passwords can be read on the way"]),
+  ];
 }
 
 /** Combinations of security settings that do not hold what they seem to, and a server that strangers could use. */

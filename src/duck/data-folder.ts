@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { syncPath } from "../base/sync-path.ts";
 import { EiderError, messageOf } from "../errors.ts";
@@ -41,6 +41,14 @@ export class DataFolder implements AsyncDisposable {
       await lock[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** The folder for what spills to disk. Empty: what a process that was killed has left is of no use. */
+  async emptyTemp(): Promise<string> {
+    const path = join(this.path, "temp");
+    await rm(path, { recursive: true, force: true });
+    await mkdir(path, { recursive: true });
+    return path;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

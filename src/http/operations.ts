@@ -14,8 +14,8 @@ export interface OperationServices {
   readonly notReady: () => readonly string[];
   /** What does not work although requests are taken; default: everything works. */
   readonly degraded?: () => readonly string[];
-  /** Flushes one table (`t`, `schema.t`) or all; resolves, once committed, to what is told to the caller. */
-  readonly flush: (table: string | undefined) => Promise<Readonly<Record<string, unknown>>>;
+  /** Flushes one table (`t`, `schema.t`) or all; resolves once it is committed. */
+  readonly flush: (table: string | undefined) => Promise<void>;
 }
 
 const DEFAULT_OPEN = { health: true, metrics: false };
@@ -90,7 +90,10 @@ export function operationRoutes(services: OperationServices): Route[] {
       summary: "Commits waiting rows to the lake",
       description: "Answers once the rows are committed and safe on disk.",
       answers: [json("committed", Flushed)],
-      ...withBody(FlushRequest, async (_request, _reply, body) => ({ status: "ok", ...(await flush(body?.table)) })),
+      ...withBody(FlushRequest, async (_request, _reply, body) => {
+        await flush(body?.table);
+        return { status: "ok", flushed: body?.table ?? "all" };
+      }),
     },
   ];
 }

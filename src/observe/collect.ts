@@ -1,9 +1,56 @@
+import duckdb from "@duckdb/node-bindings";
 import type { Counter } from "prom-client";
 import type { PoolCounts } from "../base/pool-counts.ts";
 import type { BufferView } from "../buffer/types.ts";
+import type { Config } from "../config/config.ts";
+import { limitValues } from "../config/limits.ts";
+import { VERSION } from "../version.ts";
 import { collectWith, type Metrics } from "./metrics.ts";
 
+/** The owners of what the gauges show. */
+export interface GaugeSources {
+  readonly config: Config;
+  readonly buffers: {
+    views(): readonly BufferView[];
+    readonly backPressure: Omit<BufferCounts, "quarantined">;
+    readonly quarantined: readonly unknown[];
+  };
+  readonly lake: { readonly restoredFiles: number; readonly outage: { readonly lengthMs: number } | undefined };
+  readonly flusher: { readonly pauseMs: number };
+  readonly housekeeper: { readonly tasks: { readonly runningCount: number } };
+  readonly queries: { readonly count: number };
+  readonly reads: { readonly poolCounts: PoolCounts };
+  readonly transactions: TransactionCounts;
+  readonly spool: SpoolUse;
+  readonly flight: { readonly used: Readonly<Record<string, number>> };
+  readonly duckdbUses: () => Promise<readonly DuckdbUse[]>;
+}
+
 /** Connects the gauges to the owners of what they show; each is asked when Prometheus scrapes. */
+export function collectAll(metrics: Metrics, sources: GaugeSources): void {
+  const { config, buffers, lake, flusher, housekeeper, queries, reads, spool, flight } = sources;
+  collectBuffers(metrics, () => buffers.views(), Date.now);
+  collectBufferCounts(metrics, () => ({ ...buffers.backPressure, quarantined: buffers.quarantined.length }));
+  metrics.bufferDiskLimit.set(config.bufferDiskLimitBytes);
+  collectQueries(metrics, { running: () => queries.count, waiting: () => reads.poolCounts.waiting });
+  collectPool(metrics, () => reads.poolCounts);
+  metrics.poolLimit.set(config.poolMax);
+  collectTransactions(metrics, sources.transactions);
+  collectDuckdb(metrics, sources.duckdbUses);
+  collectWith(metrics.housekeepingRunning, () => metrics.housekeepingRunning.set(housekeeper.tasks.runningCount));
+  collectWith(metrics.guardRestoredFiles, () => metrics.guardRestoredFiles.set(lake.restoredFiles));
+  collectWith(metrics.commitPause, () => metrics.commitPause.set(flusher.pauseMs / 1000));
+  collectWith(metrics.catalogUp, () => metrics.catalogUp.set(lake.outage ? 0 : 1));
+  collectWith(metrics.catalogAway, () => metrics.catalogAway.set((lake.outage?.lengthMs ?? 0) / 1000));
+  collectSpool(metrics, spool, config);
+  collectLimits(metrics, limitValues(config), () => ({
+    ...flight.used,
+    spool_disk_limit_bytes: spool.diskBytes,
+    buffer_disk_limit_bytes: buffers.views().reduce((sum, { diskBytes }) => sum + diskBytes, 0),
+  }));
+  const versions = { version: VERSION, duckdb_version: duckdb.library_version(), node_version: process.version };
+  metrics.buildInfo.set(versions, 1);
+}
 
 /** Buffers beyond the table limit add up under `other`; its age is the oldest one's. */
 export function collectBuffers(metrics: Metrics, views: () => readonly BufferView[], nowMs: () => number): void {
@@ -61,7 +108,7 @@ export function collectDuckdb(metrics: Metrics, uses: () => Promise<readonly Duc
   });
 }
 
-export interface QueryGauges {
+interface QueryGauges {
   readonly running: () => number;
   readonly waiting: () => number;
 }
@@ -71,7 +118,7 @@ export function collectQueries(metrics: Metrics, counts: QueryGauges): void {
   collectWith(metrics.queriesWaiting, () => metrics.queriesWaiting.set(counts.waiting()));
 }
 
-export function collectPool(metrics: Metrics, counts: () => PoolCounts): void {
+function collectPool(metrics: Metrics, counts: () => PoolCounts): void {
   collectWith(metrics.poolConnections, () => {
     metrics.poolConnections.set({ state: "busy" }, counts().busy);
     metrics.poolConnections.set({ state: "idle" }, counts().idle);
@@ -81,14 +128,14 @@ export function collectPool(metrics: Metrics, counts: () => PoolCounts): void {
   follow(metrics.poolWaitSeconds, () => counts().waitedMs / 1000);
 }
 
-export interface BufferCounts {
+interface BufferCounts {
   readonly waits: number;
   readonly waitedMs: number;
   readonly quarantined: number;
 }
 
 /** Counters that the buffers keep themselves. */
-export function collectBufferCounts(metrics: Metrics, counts: () => BufferCounts): void {
+function collectBufferCounts(metrics: Metrics, counts: () => BufferCounts): void {
   follow(metrics.bufferWaits, () => counts().waits);
   follow(metrics.bufferWaitSeconds, () => counts().waitedMs / 1000);
   follow(metrics.quarantinedSegments, () => counts().quarantined);
@@ -104,16 +151,18 @@ function follow(metric: Counter, value: () => number): void {
   });
 }
 
-export function collectTransactions(
-  metrics: Metrics,
-  transactions: { readonly count: number; readonly leftAloneCount: number },
-): void {
+interface TransactionCounts {
+  readonly count: number;
+  readonly leftAloneCount: number;
+}
+
+function collectTransactions(metrics: Metrics, transactions: TransactionCounts): void {
   collectWith(metrics.transactions, () => metrics.transactions.set(transactions.count));
   follow(metrics.transactionsLeftAlone, () => transactions.leftAloneCount);
 }
 
 /** `values` and `used`: by the limits' names. Refusals of each begin at 0, so that the first one is seen as a rise. */
-export function collectLimits(
+function collectLimits(
   metrics: Metrics,
   values: Readonly<Record<string, number>>,
   used: () => Readonly<Record<string, number>>,
@@ -127,10 +176,15 @@ export function collectLimits(
   });
 }
 
+interface SpoolUse {
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+}
+
 /** Results that wait for their readers, and what they may take. */
-export function collectSpool(
+function collectSpool(
   metrics: Metrics,
-  spool: { readonly memoryBytes: number; readonly diskBytes: number },
+  spool: SpoolUse,
   limits: { readonly spoolMemoryBytes: number; readonly spoolDiskLimitBytes: number },
 ): void {
   metrics.spoolLimit.set({ place: "memory" }, limits.spoolMemoryBytes);

@@ -1,11 +1,15 @@
+import duckdb from "@duckdb/node-bindings";
 import type { PoolCounts } from "../base/pool-counts.ts";
 import { targetName } from "../base/target.ts";
 import type { BufferView } from "../buffer/types.ts";
+import type { Config } from "../config/config.ts";
 import type { SettingView } from "../config/describe.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import type { FlushRecord } from "../flush/observer.ts";
+import { VERSION } from "../version.ts";
 import type { DuckdbUse } from "./collect.ts";
 import type { Problem, Problems } from "./problems.ts";
+import type { Readiness } from "./readiness.ts";
 import type { EndedQuery, RunningQueries, RunningQuery } from "./running-queries.ts";
 import type { Throughput, ThroughputSample } from "./throughput.ts";
 
@@ -63,17 +67,13 @@ export interface FlushTask {
 export type FlushStatus = Omit<FlushRecord, "target"> & { readonly table: string };
 
 export interface StatusSources {
-  readonly version: string;
-  readonly duckdbVersion: string;
+  readonly config: Config;
   readonly startedMs: number;
-  readonly notReady: () => readonly string[];
-  readonly degraded: () => readonly string[];
-  readonly limits: StatusLimits;
-  readonly poolMax: number;
-  readonly views: () => readonly BufferView[];
+  readonly readiness: Readiness;
+  readonly buffers: { views(): readonly BufferView[] };
   readonly flusher: Flusher;
   readonly queries: RunningQueries;
-  readonly poolCounts: () => PoolCounts;
+  readonly reads: { readonly poolCounts: PoolCounts };
   readonly throughput: Throughput;
   readonly problems: Problems;
   readonly settings: readonly SettingView[];
@@ -84,31 +84,36 @@ const SHOWN_FLUSHES = 50;
 const SHOWN_QUERIES = 30;
 
 export async function readStatus(sources: StatusSources): Promise<Status> {
-  const { version, duckdbVersion, startedMs, limits, queries, settings } = sources;
+  const { config, startedMs, readiness, queries, settings } = sources;
   const nowMs = Date.now();
   const uses = await sources.duckdbUses();
   const memoryOf = (instance: DuckdbUse["instance"]) =>
     uses.filter((use) => use.instance === instance).reduce((sum, use) => sum + use.memoryBytes, 0);
   return {
-    version,
-    duckdbVersion,
+    version: VERSION,
+    duckdbVersion: duckdb.library_version(),
     startedMs,
     nowMs,
-    notReady: sources.notReady(),
-    degraded: sources.degraded(),
-    limits,
+    notReady: readiness.notReady,
+    degraded: readiness.degraded,
+    limits: {
+      rows: config.bufferMaxRows,
+      bytes: config.bufferMaxBytes,
+      ageMs: config.bufferMaxAgeSeconds * 1000,
+      diskBytes: config.bufferDiskLimitBytes,
+    },
     memory: {
       processBytes: process.memoryUsage.rss(),
       lakeBytes: memoryOf("lake"),
       buffersBytes: memoryOf("buffers"),
     },
-    buffers: sources.views().map((view) => bufferStatus(view, sources.flusher, nowMs)),
+    buffers: sources.buffers.views().map((view) => bufferStatus(view, sources.flusher, nowMs)),
     flushes: newest(sources.flusher.recent, SHOWN_FLUSHES).map(({ target, ...flush }) => ({
       ...flush,
       table: targetName(target),
     })),
     queries: { running: queries.running, recent: newest(queries.recent, SHOWN_QUERIES) },
-    pool: { ...sources.poolCounts(), max: sources.poolMax },
+    pool: { ...sources.reads.poolCounts, max: config.poolMax },
     throughput: sources.throughput.samples,
     problems: [...sources.problems.recent].reverse(),
     settings,

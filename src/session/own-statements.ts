@@ -1,6 +1,6 @@
 import { EiderError } from "../errors.ts";
 import type { ExecuteOptions, Parameters, Prepared, StatementInfo, StatementResult } from "../flight/backend.ts";
-import { flushTable } from "../ingest/flush-table.ts";
+import { flushOnCommand } from "../ingest/flush-on-command.ts";
 import type { OwnStatement } from "../query/own-statement.ts";
 import type { Piece } from "../query/tokens.ts";
 import type { SessionContext } from "./context.ts";
@@ -19,8 +19,7 @@ type Preparers = {
 };
 
 const PREPARERS: Preparers = {
-  flush: async ({ services }, { target }) =>
-    new ActionStatement(() => (target ? flushTable(services, target) : services.flusher.flushAll("command"))),
+  flush: async ({ services }, { target }) => new ActionStatement(() => flushOnCommand(services, target)),
   set_primary_key: async ({ services, sql }, { target, columns }, _piece, options) =>
     new ActionStatement(async () => {
       if (sql.transactionFor(options.transaction)?.holdsDefinitions) {

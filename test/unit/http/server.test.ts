@@ -13,7 +13,7 @@ async function open(overrides: Partial<OperationServices & HttpOptions> = {}) {
     metrics,
     probe: async () => {},
     notReady: () => [],
-    flush: async (table: string | undefined) => ({ table: table ?? "all" }),
+    flush: async (_table: string | undefined) => {},
     ...overrides,
   };
   const server = await HttpServer.open({
@@ -140,16 +140,25 @@ test("GET /metrics is Prometheus' text and counts requests by route, not by addr
 
 describe("POST /flush", () => {
   test("without a body flushes all, with one the table, whatever the content type", async () => {
-    const { call } = await open();
+    const flushed: Array<string | undefined> = [];
+    const { call } = await open({
+      flush: async (table) => {
+        flushed.push(table);
+      },
+    });
     expect(await call("/flush", { method: "POST" })).toMatchObject({
       status: 200,
-      body: { status: "ok", table: "all" },
+      body: { status: "ok", flushed: "all" },
     });
     const body = JSON.stringify({ table: "main.t" });
-    expect((await call("/flush", { method: "POST", body })).body).toEqual({ status: "ok", table: "main.t" });
+    expect((await call("/flush", { method: "POST", body })).body).toEqual({ status: "ok", flushed: "main.t" });
     const headers = { "content-type": "application/json" };
-    expect((await call("/flush", { method: "POST", body, headers })).body).toEqual({ status: "ok", table: "main.t" });
-    expect((await call("/flush", { method: "POST", body: "", headers })).body).toEqual({ status: "ok", table: "all" });
+    expect((await call("/flush", { method: "POST", body, headers })).body).toEqual({ status: "ok", flushed: "main.t" });
+    expect((await call("/flush", { method: "POST", body: "", headers })).body).toEqual({
+      status: "ok",
+      flushed: "all",
+    });
+    expect(flushed).toEqual([undefined, "main.t", "main.t", undefined]);
   });
 
   test.each([

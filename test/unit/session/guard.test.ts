@@ -4,6 +4,7 @@ import { keyOf, type Principal } from "../../../src/access/principal.ts";
 import { grantsOf } from "../../../src/access/users.ts";
 import { type Connection, Database } from "../../../src/duck/database.ts";
 import { EiderError } from "../../../src/errors.ts";
+import { openScratch } from "../../../src/query/scratch.ts";
 import { splitStatements, withoutComments } from "../../../src/query/tokens.ts";
 import { Guard, StatementReader } from "../../../src/session/guard.ts";
 
@@ -21,7 +22,7 @@ let connection: Connection;
 let guard: Guard;
 
 beforeAll(async () => {
-  scratch = await Database.open({ enable_external_access: "false", lock_configuration: "true" });
+  scratch = await openScratch();
   lake = await Database.open();
   connection = await lake.connect();
   await connection.run(
