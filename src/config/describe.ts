@@ -1,6 +1,7 @@
 import { maskSetting } from "../base/secrets.ts";
 import type { LoadedConfig } from "./load.ts";
-import { environmentName, flagName, GROUPS, SETTING_KEYS, SETTINGS, settingName } from "./settings.ts";
+import { GROUPS } from "./setting.ts";
+import { environmentName, flagName, SETTING_KEYS, SETTINGS, settingName } from "./settings.ts";
 
 /**
  * Effective values for the start-up log: secrets masked, and where each one that is not a default came from. `changed`:

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
-import { flagName, GROUPS, SETTING_KEYS, SETTINGS, type SettingKey } from "./settings.ts";
+import { GROUPS } from "./setting.ts";
+import { flagName, SETTING_KEYS, SETTINGS, type SettingKey } from "./settings.ts";
 
 /** What the command line said, not yet checked. */
 export interface Flags {

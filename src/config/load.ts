@@ -8,15 +8,8 @@ import type { Flags } from "./flags.ts";
 import type { Surroundings } from "./kinds.ts";
 import { nearest } from "./nearest.ts";
 import { securityProblems } from "./security.ts";
-import {
-  environmentName,
-  flagName,
-  SETTING_KEYS,
-  SETTINGS,
-  type Setting,
-  type SettingKey,
-  settingName,
-} from "./settings.ts";
+import type { Setting } from "./setting.ts";
+import { environmentName, flagName, SETTING_KEYS, SETTINGS, type SettingKey, settingName } from "./settings.ts";
 
 /**
  * Flags, environment, file and defaults become one frozen Config, in that order of precedence. Every problem is found

@@ -6,7 +6,8 @@ import { describe, expect, test } from "vitest";
 import { describeConfig } from "../../../src/config/describe.ts";
 import { addSettingFlags, type Flags, NO_FLAGS, readFlags } from "../../../src/config/flags.ts";
 import { type LoadedConfig, type LoadInput, loadConfig } from "../../../src/config/load.ts";
-import { DUCKDB_VERSION, environmentName, flagName, SETTING_KEYS } from "../../../src/config/settings.ts";
+import { DUCKDB_VERSION } from "../../../src/config/settings/server-settings.ts";
+import { environmentName, flagName, SETTING_KEYS } from "../../../src/config/settings.ts";
 import { EiderError } from "../../../src/errors.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
