@@ -4,7 +4,7 @@ import { runInNewContext } from "node:vm";
 /** As much asks for a collection of the young generation, under 1 ms. */
 const MINOR_BYTES = 32e6;
 /** As much asks for a full one, some 10 ms; not more often than this. */
-const FULL_BYTES = 256e6;
+const FULL_BYTES = 64e6;
 const FULL_PAUSE_MS = 2000;
 
 /** Node 20's takes any object for `{ type: "minor" }`. */

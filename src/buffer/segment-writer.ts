@@ -1,11 +1,15 @@
 import duckdb from "@duckdb/node-bindings";
-import { ChunkWriter } from "../arrow/write.ts";
+import { CHUNK_ROWS, ChunkWriter } from "../arrow/write.ts";
+import { letGoOf } from "../base/garbage.ts";
 import type { Connection } from "../duck/database.ts";
 import { SEGMENT, type TokenRow } from "./segment-file.ts";
 import type { WriteUnit } from "./write-unit.ts";
 
 /** The appender keeps rows in memory that no limit counts; beyond this many bytes they go to the table. */
 const APPENDER_LIMIT_BYTES = 8 * 1024 * 1024;
+
+/** Of a column: a vector in the writer's chunk and one in the appender's own, of values of 16 bytes. */
+const COLUMN_BYTES = 2 * CHUNK_ROWS * 16;
 
 const CAST_TABLE = "eider_cast";
 
@@ -94,6 +98,7 @@ export class SegmentWriter {
 class AppenderOf {
   readonly #appender: duckdb.Appender;
   readonly #writer: ChunkWriter;
+  readonly #columnCount: number;
 
   constructor(connection: Connection, catalog: string, table: string) {
     this.#appender = duckdb.appender_create_ext(connection.handle, catalog, "main", table);
@@ -102,6 +107,7 @@ class AppenderOf {
       types.push(duckdb.appender_column_type(this.#appender, index));
     }
     this.#writer = new ChunkWriter(types);
+    this.#columnCount = types.length;
   }
 
   append(batch: Parameters<ChunkWriter["append"]>[1], sources: Parameters<ChunkWriter["append"]>[2]): void {
@@ -114,6 +120,7 @@ class AppenderOf {
 
   close(): void {
     closeAppender(this.#appender);
+    letGoOf(this.#columnCount * COLUMN_BYTES);
   }
 }
 
