@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { CONSISTENCIES, consistencyOf } from "../base/consistency.ts";
 import { FlightError } from "../client/flight-error.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import { withClient } from "./connection.ts";
@@ -17,8 +18,6 @@ export interface QueryFlags extends ConnectionFlags {
   readonly consistency: string;
 }
 
-export const CONSISTENCIES: readonly string[] = ["strong", "session", "eventual"];
-
 /** Runs one statement, of the argument, a file or standard input, and prints its rows. */
 export async function query(argument: string | undefined, flags: QueryFlags, shell: Shell): Promise<number> {
   const format = formatOf(flags.format ?? "table", shell);
@@ -26,7 +25,7 @@ export async function query(argument: string | undefined, flags: QueryFlags, she
   if (!Number.isSafeInteger(maxRows) || maxRows < 0) {
     throw new EiderError("config_invalid", `--max-rows is a number of rows, or 0 for all, not ${flags.maxRows}`);
   }
-  if (!CONSISTENCIES.includes(flags.consistency)) {
+  if (!consistencyOf(flags.consistency)) {
     throw new EiderError(
       "config_invalid",
       `--consistency is one of ${CONSISTENCIES.join(", ")}, not ${flags.consistency}`,

@@ -1,4 +1,5 @@
 import type { Principal } from "../access/principal.ts";
+import type { Consistency } from "../base/consistency.ts";
 
 /** What the HTTP layer needs from the system behind it for queries. Errors are EiderErrors; their code decides the status. */
 
@@ -12,7 +13,7 @@ export interface QueryRequest {
   readonly offset: number;
   readonly format: "json" | "ndjson" | "csv" | "arrow" | "parquet";
   /** `strong`: first commits rows that wait for tables that the query names. A query has no session, hence no own rows. */
-  readonly consistency: "session" | "strong" | "eventual";
+  readonly consistency: Consistency;
 }
 
 export interface QueryBackend {

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { Principal } from "../access/principal.ts";
 import { must } from "../base/assert.ts";
+import { CONSISTENCIES } from "../base/consistency.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import type { Logger } from "../observe/log.ts";
 import type { QueryBackend } from "./backend.ts";
@@ -31,7 +32,7 @@ const QueryBody = z.strictObject({
     ),
   offset: z.int().min(0).default(0).describe("rows that are left out before the first"),
   consistency: z
-    .enum(["session", "strong", "eventual"])
+    .enum(CONSISTENCIES)
     .default("session")
     .describe("`strong` first commits rows that wait for the tables that the query names"),
 });

@@ -1,8 +1,8 @@
 import type { Principal } from "../access/principal.ts";
 import type { ResultTypeOptions } from "../arrow/types.ts";
+import type { Consistency } from "../base/consistency.ts";
 import type { SqlSession } from "../query/sql-session.ts";
 import type { Token } from "../query/tokens.ts";
-import type { Consistency } from "./read-barrier.ts";
 import type { SessionServices } from "./services.ts";
 
 /** One session as its statements see it. */

@@ -1,13 +1,11 @@
+import { CONSISTENCIES, type Consistency, consistencyOf } from "../base/consistency.ts";
 import { type Target, targetKey } from "../base/target.ts";
 import { EiderError } from "../errors.ts";
 import { type Token, tokenize } from "../query/tokens.ts";
 import type { SessionServices } from "./services.ts";
 
-export const CONSISTENCIES = ["session", "strong", "eventual"] as const;
-export type Consistency = (typeof CONSISTENCIES)[number];
-
 export function parseConsistency(value: string): Consistency {
-  const found = CONSISTENCIES.find((name) => name === value);
+  const found = consistencyOf(value);
   if (found) return found;
   throw new EiderError("sql_invalid", `eider_read_consistency is one of ${CONSISTENCIES.join(", ")}; got '${value}'`);
 }

@@ -1,4 +1,5 @@
 import type { Principal } from "../access/principal.ts";
+import type { Consistency } from "../base/consistency.ts";
 import type { PoolCounts } from "../base/pool-counts.ts";
 import type { Connection } from "../duck/database.ts";
 import { fromDuckError } from "../duck/errors.ts";
@@ -9,7 +10,7 @@ import { requireRead } from "../query/read-only.ts";
 import { RESULT_BODIES, type ResultFormat } from "../query/result-bodies.ts";
 import { splitStatements, tokenize, withoutComments } from "../query/tokens.ts";
 import { guardOf } from "./backend.ts";
-import { type Consistency, ReadBarrier } from "./read-barrier.ts";
+import { ReadBarrier } from "./read-barrier.ts";
 import type { SessionServices } from "./services.ts";
 import { connect } from "./session.ts";
 

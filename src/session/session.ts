@@ -3,6 +3,7 @@ import type { Principal } from "../access/principal.ts";
 import { encodeSchema } from "../arrow/schema.ts";
 import type { ResultTypeOptions } from "../arrow/types.ts";
 import { encodeTable } from "../arrow/values.ts";
+import { type Consistency, consistencyOf } from "../base/consistency.ts";
 import { targetName } from "../base/target.ts";
 import type { Connection } from "../duck/database.ts";
 import { LAKE, qualifiedName } from "../duck/sql.ts";
@@ -30,7 +31,7 @@ import { EngineStatement } from "./engine-statement.ts";
 import type { Guard } from "./guard.ts";
 import { GuardedStatement } from "./guarded-statement.ts";
 import { prepareOwn, ScriptStatement } from "./own-statements.ts";
-import { CONSISTENCIES, type Consistency, ReadBarrier } from "./read-barrier.ts";
+import { ReadBarrier } from "./read-barrier.ts";
 import { frameRows } from "./row-streams.ts";
 import type { SessionServices } from "./services.ts";
 
@@ -205,7 +206,7 @@ export class ClientSession implements Session, SessionContext {
         else if (name === "catalog") await this.#use(value, value === LAKE ? this.#startSchema : "main");
         else await this.#use(undefined, value);
       } else if (name === "eider_read_consistency") {
-        const found = CONSISTENCIES.find((consistency) => consistency === (value ?? "session"));
+        const found = consistencyOf(String(value ?? "session"));
         if (found) this.consistency = found;
         else errors[name] = "invalid_value";
       } else {

@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import sys
+import threading
 import time
 import traceback
 import urllib.request
@@ -32,6 +33,26 @@ def metric(server, name):
 
 def wait_until_idle(server):
     wait_until(lambda: metric(server, "eider_queries_running") == 0, "no statement runs")
+
+
+def cancel_while_running(server, cursor, run):
+    """Cancels it, in a thread of its own, once its statement runs; returns the error that it ended with."""
+    failed = []
+
+    def until_failure():
+        try:
+            run()
+        except Exception as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=until_failure)
+    thread.start()
+    wait_until(lambda: metric(server, "eider_queries_running") == 1, "the statement runs")
+    cursor.adbc_cancel()
+    thread.join()
+    assert failed, "the statement was not cancelled"
+    wait_until_idle(server)
+    return failed[0]
 
 
 def raises(error, call, *words):

@@ -281,13 +281,18 @@ func TestCredentials(t *testing.T) {
 		"cookies":              {flightsql.OptionCookieMiddleware: adbc.OptionValueEnabled},
 	} {
 		t.Run(name, func(t *testing.T) {
-			one, two := open(t, options), open(t, options)
-			update(t, one, "CREATE TEMP TABLE mine AS SELECT 1::BIGINT AS id")
-			update(t, two, "CREATE TEMP TABLE mine AS SELECT 2::BIGINT AS id")
-			requireRows(t, one, "SELECT id FROM mine", `[{"id":1}]`)
-			requireRows(t, two, "SELECT id FROM mine", `[{"id":2}]`)
+			requireOwnSessions(t, options)
 		})
 	}
+}
+
+// requireOwnSessions checks that two connections with the same options do not see each other's temporary tables.
+func requireOwnSessions(t *testing.T, options map[string]string) {
+	one, two := open(t, options), open(t, options)
+	update(t, one, "CREATE TEMP TABLE mine AS SELECT 1::BIGINT AS id")
+	update(t, two, "CREATE TEMP TABLE mine AS SELECT 2::BIGINT AS id")
+	requireRows(t, one, "SELECT id FROM mine", `[{"id":1}]`)
+	requireRows(t, two, "SELECT id FROM mine", `[{"id":2}]`)
 }
 
 func TestErrors(t *testing.T) {

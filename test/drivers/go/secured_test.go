@@ -24,11 +24,7 @@ func TestSecuredConnection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			options[flightsql.OptionSSLRootCerts] = roots
-			one, two := open(t, options), open(t, options)
-			update(t, one, "CREATE TEMP TABLE mine AS SELECT 1::BIGINT AS id")
-			update(t, two, "CREATE TEMP TABLE mine AS SELECT 2::BIGINT AS id")
-			requireRows(t, one, "SELECT id FROM mine", `[{"id":1}]`)
-			requireRows(t, two, "SELECT id FROM mine", `[{"id":2}]`)
+			requireOwnSessions(t, options)
 		})
 	}
 }

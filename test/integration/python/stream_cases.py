@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from adbc_cases import connect, scalar
-from cases import metric, raises, wait_until, wait_until_idle
+from cases import cancel_while_running, metric, raises, wait_until, wait_until_idle
 from flight_messages import field, packed
 from flight_session import session
 
@@ -192,21 +192,8 @@ def case_deadline(server):
 def case_a_write_that_is_cancelled_writes_nothing(server):
     with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE OR REPLACE TABLE unwritten (s DOUBLE)")
-        failed = []
-
-        def run():
-            try:
-                cursor.execute(f"INSERT INTO unwritten {SILENT}")
-            except adbc_driver_manager.Error as error:
-                failed.append(error)
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        wait_until(lambda: metric(server, "eider_queries_running") == 1, "the statement runs")
-        cursor.adbc_cancel()
-        thread.join()
-        wait_until_idle(server)
-        assert failed
+        error = cancel_while_running(server, cursor, lambda: cursor.execute(f"INSERT INTO unwritten {SILENT}"))
+        assert isinstance(error, adbc_driver_manager.Error)
         with connection.cursor() as other:
             assert scalar(other, "SELECT count(*) FROM unwritten") == 0
 
@@ -253,21 +240,10 @@ def case_a_polled_statement_is_cancelled(server):
     """By ADBC's incremental execution, whose statement runs on between its calls."""
     with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.adbc_statement.set_options(**{"adbc.statement.exec.incremental": "true"})
-        failed = []
-
-        def run():
-            try:
-                cursor.adbc_execute_partitions(f"CREATE OR REPLACE TABLE polled AS {SILENT}")
-            except adbc_driver_manager.Error as error:
-                failed.append(error)
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        wait_until(lambda: metric(server, "eider_queries_running") == 1, "the statement runs")
-        cursor.adbc_cancel()
-        thread.join()
-        assert failed
-        wait_until_idle(server)
+        error = cancel_while_running(
+            server, cursor, lambda: cursor.adbc_execute_partitions(f"CREATE OR REPLACE TABLE polled AS {SILENT}")
+        )
+        assert isinstance(error, adbc_driver_manager.Error)
 
 
 def case_statements_of_a_killed_client_stop(server):

@@ -13,11 +13,11 @@
 
 import json
 
-import duckdb
 from adbc_driver_flightsql import dbapi
 import pyarrow as pa
 import pyarrow.flight as flight
 
+from foreign_duckdb import open_lake
 from jobs import methods_of, serve
 
 ROWS = 40
@@ -120,16 +120,8 @@ class Agent:
             problems.append(f"by_key: {len(found)} rows for {len(self.by_key)}; different: {different[:6]}")
         return problems
 
-    def open(self, job):
-        connection = duckdb.connect()
-        for extension in job["extensions"]:
-            connection.execute(f"LOAD '{extension}'")
-        for sql in [*job["setup"], job["attach"], "USE lake.main"]:
-            connection.execute(sql)
-        return connection
-
     def foreign(self, job):
-        with self.open(job) as connection:
+        with open_lake(job) as connection:
             for sql in [
                 # Few rows stay in the catalog, more become files.
                 "CREATE TABLE plain (id BIGINT, v VARCHAR)",
@@ -152,7 +144,7 @@ class Agent:
         self.has_tables = True
 
     def judge(self, job):
-        with self.open(job) as connection:
+        with open_lake(job) as connection:
             problems = self.compare(lambda sql: connection.execute(sql).fetchall(), "lake.main.")
             snapshots = [row[0] for row in connection.execute("SELECT snapshot_id FROM lake.snapshots()").fetchall()]
             for snapshot in snapshots:

@@ -14,10 +14,10 @@ import json
 import threading
 import time
 
-import duckdb
 import pyarrow as pa
 import pyarrow.flight as flight
 
+from foreign_duckdb import open_lake
 from jobs import methods_of, serve
 
 EVENTS = 20
@@ -207,21 +207,13 @@ class Agent:
             writer.close()  # raises what ended the stream
             return json.loads(answer.to_pybytes())
 
-    def open(self, job):
-        connection = duckdb.connect()
-        for extension in job["extensions"]:
-            connection.execute(f"LOAD '{extension}'")
-        for sql in [*job["setup"], job["attach"], "USE lake.main"]:
-            connection.execute(sql)
-        return connection
-
     def read(self, job):
-        with self.open(job) as connection:
+        with open_lake(job) as connection:
             return connection.execute(job["sql"]).fetchall()
 
     def judge(self, job):
         problems = []
-        with self.open(job) as connection:
+        with open_lake(job) as connection:
             rows = connection.execute("SELECT id, words, extra FROM events").fetchall()
             found = {row[0]: row[2] for row in rows}
             if len(rows) != len(self.events) or found != self.events:

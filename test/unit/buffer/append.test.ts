@@ -1,19 +1,9 @@
 import { Bool, Float64, Int32, Int64, Table, Utf8, vectorFromArray } from "apache-arrow";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { SealReason } from "../../../src/buffer/types.ts";
 import { COLUMNS, EVENTS, eventsOf, KEYED } from "./events.ts";
-import { batchOf, column, openStore, rowsOf, shapeOf, type TestStore, until, wireOf } from "./support.ts";
-
-const opened: TestStore[] = [];
-afterEach(async () => {
-  for (const each of opened.splice(0).reverse()) await each[Symbol.asyncDispose]();
-});
-
-async function open(...options: Parameters<typeof openStore>): Promise<TestStore> {
-  const store = await openStore(...options);
-  opened.push(store);
-  return store;
-}
+import { open } from "./opened.ts";
+import { batchOf, column, rowsOf, shapeOf, type TestStore, until, wireOf } from "./support.ts";
 
 const table = eventsOf;
 

@@ -2,21 +2,16 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Int64, Table, Utf8, vectorFromArray } from "apache-arrow";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { TableShape } from "../../../src/base/table.ts";
 import type { Op } from "../../../src/buffer/types.ts";
 import { EVENTS, eventsOf, KEYED } from "./events.ts";
-import { batchOf, column, openStore, shapeOf, type TestStore, winnersOf, wireOf } from "./support.ts";
-
-const opened: TestStore[] = [];
-afterEach(async () => {
-  for (const each of opened.splice(0).reverse()) await each[Symbol.asyncDispose]();
-});
+import { open } from "./opened.ts";
+import { batchOf, column, shapeOf, winnersOf, wireOf } from "./support.ts";
 
 /** One sealed segment per inner list of batches. */
 async function sealedSegments(shape: TableShape, segments: ReadonlyArray<ReadonlyArray<readonly [Table, Op?]>>) {
-  const t = await openStore();
-  opened.push(t);
+  const t = await open();
   await t.store.ensureBuffer(shape, 0);
   for (const batches of segments) {
     for (const [table, op] of batches) {
@@ -98,8 +93,7 @@ test("segments of different keys are not compacted together", async () => {
 
 test("a failure before and after compaction leaves the segments, and no winners' file", async () => {
   for (const failpoint of ["compact.before", "compact.after"] as const) {
-    const t = await openStore({ failpoints: { [failpoint]: { action: "error", times: 1 } } });
-    opened.push(t);
+    const t = await open({ failpoints: { [failpoint]: { action: "error", times: 1 } } });
     await t.store.ensureBuffer(KEYED, 0);
     const stream = await t.store.appendToBuffer(KEYED.target, wireOf(eventsOf([1])).schema, "s");
     await stream.append(batchOf(eventsOf([1, 1])), {});

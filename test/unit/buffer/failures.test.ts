@@ -1,18 +1,13 @@
 import { existsSync } from "node:fs";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { FailpointSpec } from "../../../src/base/failpoints.ts";
 import type { AppendStream } from "../../../src/buffer/types.ts";
 import { EVENTS, eventsOf } from "./events.ts";
-import { batchOf, openStore, rowsOf, type TestStore, until, wireOf } from "./support.ts";
+import { open } from "./opened.ts";
+import { batchOf, rowsOf, type TestStore, until, wireOf } from "./support.ts";
 
-const opened: TestStore[] = [];
-afterEach(async () => {
-  for (const each of opened.splice(0).reverse()) await each[Symbol.asyncDispose]();
-});
-
-async function open(failpoints: FailpointSpec): Promise<{ t: TestStore; stream: AppendStream }> {
-  const t = await openStore({ failpoints });
-  opened.push(t);
+async function openStream(failpoints: FailpointSpec): Promise<{ t: TestStore; stream: AppendStream }> {
+  const t = await open({ failpoints });
   await t.store.ensureBuffer(EVENTS, 0);
   return { t, stream: await t.store.appendToBuffer(EVENTS.target, wireOf(eventsOf([1])).schema, "s") };
 }
@@ -27,7 +22,7 @@ const send = (stream: AppendStream, id: number) => stream.append(batchOf(eventsO
 const DEAD = "FATAL Error: simulated: database has been invalidated because of a previous fatal error";
 
 test("a group whose COMMIT fails is tried again in halves: all of it is stored", async () => {
-  const { t, stream } = await open({
+  const { t, stream } = await openStream({
     "append.before_commit": { action: "error", message: "IO Error: once", times: 1 },
   });
   const acks = await Promise.all([1, 2, 3, 4, 5].map((id) => send(stream, id)));
@@ -41,7 +36,7 @@ test("out of memory and a full disk refuse the batch with their code; the segmen
     ["Out of Memory Error: failed to allocate", "out_of_memory", 2],
     ["IO Error: No space left on device", "disk_full", 1],
   ] as const) {
-    const { t, stream } = await open({ "append.before_commit": { action: "error", message, skip: 1, times } });
+    const { t, stream } = await openStream({ "append.before_commit": { action: "error", message, skip: 1, times } });
     await send(stream, 1);
     await expect(send(stream, 2)).rejects.toMatchObject({ code });
     expect(await send(stream, 3)).toMatchObject({ seq: 2 });
@@ -53,14 +48,16 @@ test("out of memory and a full disk refuse the batch with their code; the segmen
 test("an error that says the COMMIT is durable is a success", async () => {
   const message =
     "TransactionContext Error: Transaction COMMIT succeeded and is durable, but the autocheckpoint failed";
-  const { t, stream } = await open({ "append.after_commit": { action: "error", message, times: 1 } });
+  const { t, stream } = await openStream({ "append.after_commit": { action: "error", message, times: 1 } });
   expect(await send(stream, 1)).toEqual({ rows: 1, seq: 1, duplicate: false });
   expect(await send(stream, 2)).toMatchObject({ seq: 2 });
   expect(await sealedIds(t)).toEqual([1, 2]);
 });
 
 test("an instance that dies before the COMMIT: the batch is refused as retryable, and the file goes on", async () => {
-  const { t, stream } = await open({ "append.before_commit": { action: "error", message: DEAD, skip: 1, times: 1 } });
+  const { t, stream } = await openStream({
+    "append.before_commit": { action: "error", message: DEAD, skip: 1, times: 1 },
+  });
   await send(stream, 1);
   await expect(send(stream, 2)).rejects.toMatchObject({ code: "buffer_unavailable", row: { retryable: true } });
   expect(await send(stream, 2)).toEqual({ rows: 1, seq: 2, duplicate: false });
@@ -68,7 +65,9 @@ test("an instance that dies before the COMMIT: the batch is refused as retryable
 });
 
 test("an instance that dies after the COMMIT: the file tells that the batch is durable", async () => {
-  const { t, stream } = await open({ "append.after_commit": { action: "error", message: DEAD, skip: 1, times: 1 } });
+  const { t, stream } = await openStream({
+    "append.after_commit": { action: "error", message: DEAD, skip: 1, times: 1 },
+  });
   await send(stream, 1);
   expect(await send(stream, 2)).toEqual({ rows: 1, seq: 2, duplicate: false });
   expect(await send(stream, 2)).toEqual({ rows: 1, seq: 2, duplicate: true });
@@ -76,7 +75,7 @@ test("an instance that dies after the COMMIT: the file tells that the batch is d
 });
 
 test("a lost answer after the COMMIT: sending the token again does not double the rows", async () => {
-  const { t, stream } = await open({ "append.after_commit": { action: "error", times: 1 } });
+  const { t, stream } = await openStream({ "append.after_commit": { action: "error", times: 1 } });
   await expect(send(stream, 1)).rejects.toMatchObject({ code: "internal" });
   expect(await send(stream, 1)).toEqual({ rows: 1, seq: 1, duplicate: true });
   expect(await sealedIds(t)).toEqual([1]);
@@ -85,7 +84,7 @@ test("a lost answer after the COMMIT: sending the token again does not double th
 for (const failpoint of ["seal.before_checkpoint", "seal.after_checkpoint"] as const) {
   test(`${failpoint}: the seal fails, appends go on, and it is tried again in order`, async () => {
     const message = "IO Error: No space left on device";
-    const { t, stream } = await open({ [failpoint]: { action: "error", message, times: 1 } });
+    const { t, stream } = await openStream({ [failpoint]: { action: "error", message, times: 1 } });
     await send(stream, 1);
     await expect(t.store.seal(EVENTS.target, "command")).rejects.toMatchObject({ code: "disk_full" });
     expect(t.store.sealed(EVENTS.target)).toEqual([]);
@@ -104,11 +103,10 @@ for (const [failpoint, isStored] of [
   ["stage.after_publish", true],
 ] as const) {
   test(`an instance that dies at ${failpoint}: the file tells whether the staged rows are durable`, async () => {
-    const t = await openStore({
+    const t = await open({
       stageMemoryBytes: 1,
       failpoints: { [failpoint]: { action: "error", message: DEAD, times: 1 } },
     });
-    opened.push(t);
     await t.store.ensureBuffer(EVENTS, 0);
     const publish = async () => {
       const stage = await t.store.stage(EVENTS.target, EVENTS, wireOf(eventsOf([1])).schema, "s");
@@ -123,7 +121,7 @@ for (const [failpoint, isStored] of [
 }
 
 test("a removal that fails can be repeated", async () => {
-  const { t, stream } = await open({
+  const { t, stream } = await openStream({
     "remove.before": { action: "error", times: 1 },
     "remove.after": { action: "error", times: 1 },
   });

@@ -1,18 +1,8 @@
 import { Binary, Table, Utf8, vectorFromArray } from "apache-arrow";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { EVENTS, eventsOf } from "./events.ts";
-import { batchOf, column, openStore, rowsOf, shapeOf, type TestStore, until, wireOf } from "./support.ts";
-
-const opened: TestStore[] = [];
-afterEach(async () => {
-  for (const each of opened.splice(0).reverse()) await each[Symbol.asyncDispose]();
-});
-
-async function open(...options: Parameters<typeof openStore>): Promise<TestStore> {
-  const store = await openStore(...options);
-  opened.push(store);
-  return store;
-}
+import { closeAfterTest, open } from "./opened.ts";
+import { batchOf, column, rowsOf, shapeOf, type TestStore, until, wireOf } from "./support.ts";
 
 const SCHEMA = () => wireOf(eventsOf([1])).schema;
 const OTHER = shapeOf("other", EVENTS.columns);
@@ -91,7 +81,7 @@ test("closing finishes what was sent before it", async () => {
   const stream = await t.store.appendToBuffer(EVENTS.target, SCHEMA(), "s");
   const acks = Promise.all([1, 2, 3].map((id) => stream.append(batchOf(eventsOf([id])), {})));
   const second = await t.reopen();
-  opened.push(second);
+  closeAfterTest(second);
   expect((await acks).map((ack) => ack?.seq)).toEqual([1, 2, 3]);
   expect(second.store.recovered).toMatchObject([{ rows: 3 }]);
 });

@@ -13,11 +13,12 @@ import {
 } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Worker } from "node:worker_threads";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { FailpointSpec } from "../../../src/base/failpoints.ts";
 import type { SealedSegment } from "../../../src/buffer/types.ts";
 import { EVENTS, eventsOf, KEYED } from "./events.ts";
-import { batchOf, openStore, rowsOf, type TestStore, tempDir, wireOf } from "./support.ts";
+import { closeAfterTest, open } from "./opened.ts";
+import { batchOf, rowsOf, tempDir, wireOf } from "./support.ts";
 
 /** The threads that stores have started, so that a test can end one behind a store's back. */
 const { workers, heap } = vi.hoisted(() => ({
@@ -37,22 +38,9 @@ vi.mock("node:worker_threads", async (importOriginal) => {
   return { ...real, Worker: RecordedWorker };
 });
 
-const opened: TestStore[] = [];
-const folders: string[] = [];
-afterEach(async () => {
-  for (const each of opened.splice(0).reverse()) await each[Symbol.asyncDispose]();
-  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
-});
-
-async function open(...options: Parameters<typeof openStore>): Promise<TestStore> {
-  const store = await openStore(...options);
-  opened.push(store);
-  return store;
-}
-
 async function newFolder(): Promise<string> {
   const folder = await tempDir();
-  folders.push(folder);
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -69,7 +57,7 @@ interface Run {
 /** Runs crash-child until it is dead; resolves to the acknowledgements that it printed. */
 async function crash(dir: string, run: Run): Promise<string[]> {
   const options = join(dir, "..", `${basename(dir)}.json`);
-  folders.push(options);
+  onTestFinished(() => rm(options, { recursive: true, force: true }));
   const all = { failpoints: {}, firstBatch: 0, batches: 10, bufferMaxRows: 1_000_000, staged: false, ...run, dir };
   await writeFile(options, JSON.stringify(all));
   const child = fork(new URL("./crash-child.js", import.meta.url), [options], {
@@ -326,7 +314,7 @@ describe("files that are damaged", () => {
     ]);
     expect(t.logs).toContainEqual({ level: "error", message: expect.stringContaining("not in the lake") });
     const again = await t.reopen();
-    opened.push(again);
+    closeAfterTest(again);
     expect(again.store.quarantined).toEqual([]);
   });
 
@@ -339,7 +327,7 @@ describe("files that are damaged", () => {
     const path = t.store.sealed(EVENTS.target)[0]?.path ?? "";
     await truncate(path);
     const second = await t.reopen();
-    opened.push(second);
+    closeAfterTest(second);
     expect(second.store.quarantined).toMatchObject([{ path }]);
   });
 
@@ -350,7 +338,7 @@ describe("files that are damaged", () => {
     await stream.append(batchOf(eventsOf([])), { token: "a" });
     await expect(stream.append(batchOf(eventsOf([null])), {})).rejects.toMatchObject({ code: "constraint_violated" });
     const second = await t.reopen();
-    opened.push(second);
+    closeAfterTest(second);
     expect(second.store.quarantined).toEqual([]);
   });
 
@@ -380,7 +368,7 @@ test("keyed segments are recovered with their key, ops and counts", async () => 
   const stream = await t.store.appendToBuffer(KEYED.target, wireOf(eventsOf([1])).schema, "s");
   await stream.append(batchOf(eventsOf([1, 2])), { op: "insert" });
   const second = await t.reopen();
-  opened.push(second);
+  closeAfterTest(second);
   expect(second.store.recovered).toMatchObject([
     {
       firstSeq: 7,
@@ -396,7 +384,7 @@ test("keyed segments are recovered with their key, ops and counts", async () => 
   const more = await second.store.appendToBuffer(KEYED.target, wireOf(eventsOf([1])).schema, "s");
   expect(await more.append(batchOf(eventsOf([3])), {})).toMatchObject({ seq: 9 });
   const third = await second.reopen({ workers: 3 });
-  opened.push(third);
+  closeAfterTest(third);
   expect(third.store.recovered.map((segment) => [segment.firstSeq, segment.hasNonInserts])).toEqual([
     [7, false],
     [9, true],

@@ -1,21 +1,11 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Int32, Table, vectorFromArray } from "apache-arrow";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { StageStream } from "../../../src/buffer/types.ts";
 import { EVENTS, eventsOf, KEYED } from "./events.ts";
-import { batchOf, column, openStore, querySegments, rowsOf, shapeOf, type TestStore, wireOf } from "./support.ts";
-
-const opened: TestStore[] = [];
-afterEach(async () => {
-  for (const each of opened.splice(0).reverse()) await each[Symbol.asyncDispose]();
-});
-
-async function open(...options: Parameters<typeof openStore>): Promise<TestStore> {
-  const store = await openStore(...options);
-  opened.push(store);
-  return store;
-}
+import { closeAfterTest, open } from "./opened.ts";
+import { batchOf, column, querySegments, rowsOf, shapeOf, type TestStore, wireOf } from "./support.ts";
 
 const SCHEMA = () => wireOf(eventsOf([1])).schema;
 /** Beyond it a staged stream goes to a file. */
@@ -70,7 +60,7 @@ describe("staged streams", () => {
       expect(results.map((result) => result.seq)).toEqual([300, 300]);
       await t.store.seal(EVENTS.target, "command");
       const second = await t.reopen();
-      opened.push(second);
+      closeAfterTest(second);
       await second.store.ensureBuffer(EVENTS, 0);
       const stage = await second.store.stage(EVENTS.target, EVENTS, SCHEMA(), "s");
       await writeIds(stage, 0, 300);

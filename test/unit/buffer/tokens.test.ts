@@ -1,22 +1,12 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { tokenCutoffMs, tokenNowMs } from "../../../src/buffer/token-clock.ts";
 import type { AppendResult, AppendStream } from "../../../src/buffer/types.ts";
 import { EVENTS, eventsOf } from "./events.ts";
-import { batchOf, openStore, rowsOf, type TestStore, wireOf } from "./support.ts";
-
-const opened: TestStore[] = [];
-afterEach(async () => {
-  for (const each of opened.splice(0).reverse()) await each[Symbol.asyncDispose]();
-});
-
-async function open(...options: Parameters<typeof openStore>): Promise<TestStore> {
-  const store = await openStore(...options);
-  opened.push(store);
-  return store;
-}
+import { closeAfterTest, open } from "./opened.ts";
+import { batchOf, rowsOf, type TestStore, wireOf } from "./support.ts";
 
 async function streamOn(t: TestStore, watermark = 0): Promise<AppendStream> {
   await t.store.ensureBuffer(EVENTS, watermark);
@@ -66,7 +56,7 @@ test("a token is remembered after a seal, a restart, a removal, and a restart af
   expect(await stream.append(twoRows(), { token: "a" })).toEqual(AGAIN);
 
   const second = await t.reopen();
-  opened.push(second);
+  closeAfterTest(second);
   stream = await streamOn(second);
   expect(await stream.append(twoRows(), { token: "a" })).toEqual(AGAIN);
   await second.store.remove(second.store.sealed(EVENTS.target), undefined);
@@ -74,7 +64,7 @@ test("a token is remembered after a seal, a restart, a removal, and a restart af
   expect(existsSync(join(await folderOf(second), "tokens.duckdb"))).toBe(true);
 
   const third = await second.reopen();
-  opened.push(third);
+  closeAfterTest(third);
   expect(third.store.recovered).toEqual([]);
   stream = await streamOn(third, 2);
   expect(await stream.append(twoRows(), { token: "a" })).toEqual(AGAIN);
@@ -86,7 +76,7 @@ test("segments that are removed before the buffer is used after a restart keep t
   const first = await streamOn(t);
   await first.append(twoRows(), { token: "a" });
   const second = await t.reopen();
-  opened.push(second);
+  closeAfterTest(second);
   await second.store.remove(second.store.recovered, undefined);
   const stream = await streamOn(second, 2);
   expect(await stream.append(twoRows(), { token: "a" })).toEqual(AGAIN);
@@ -100,7 +90,7 @@ test("expired tokens are forgotten, and no token store is made of them", async (
   while (tokenCutoffMs(0) <= storedMs) await new Promise((resolve) => setImmediate(resolve));
   expect(await stream.append(twoRows(), { token: "a" })).toMatchObject({ seq: 4, duplicate: false });
   const second = await t.reopen({ tokenRetentionSeconds: 3600 });
-  opened.push(second);
+  closeAfterTest(second);
   const late = await streamOn(second);
   expect(await late.append(twoRows(), { token: "a" })).toMatchObject({ seq: 4, duplicate: true });
 });
@@ -143,11 +133,11 @@ test("a table that was dropped and made anew has seen no token, before and after
   await t.store.remove(sealed, undefined);
 
   const second = await t.reopen();
-  opened.push(second);
+  closeAfterTest(second);
   expect(await put(second.store, made)).toBe(true);
   expect(await put(second.store, { ...EVENTS, id: "third" })).toBe(false);
   const third = await second.reopen();
-  opened.push(third);
+  closeAfterTest(third);
   expect(third.store.recovered.map(({ tableId }) => tableId)).toEqual(["third"]);
   expect(await put(third.store, { ...EVENTS, id: "third" })).toBe(true);
 });
