@@ -30,8 +30,6 @@ export interface AdapterOptions {
   readonly idleSeconds: number;
 }
 
-const OK = 0;
-
 export function adapt(
   method: string,
   handler: Handler,
@@ -60,10 +58,9 @@ async function serve(method: string, call: Call, handler: Handler, options: Adap
   } finally {
     context.release();
   }
-  await responder.end(status);
+  const code = statusName(await responder.end(status));
   leave?.();
   const parent = context.metadata.get("traceparent")[0]?.toString();
-  const code = statusName(status?.code ?? OK);
   options.observer.request(method, context.command, code, performance.now() - startedMs, parent);
 }
 

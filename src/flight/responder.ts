@@ -1,5 +1,5 @@
 import { constants } from "node:http2";
-import type { Metadata, ServerDuplexStream } from "@grpc/grpc-js";
+import { status as grpcStatus, type Metadata, type ServerDuplexStream } from "@grpc/grpc-js";
 import { EiderError } from "../errors.ts";
 import { sendUncopied } from "../wire/grpc-prefix.ts";
 import { http2StreamOf } from "./connection.ts";
@@ -32,6 +32,8 @@ export class Responder {
   readonly #options: ResponderOptions;
   #waiting = 0;
   #answered = false;
+  /** Set when the stream was reset with messages that nobody took. */
+  #reset: Reset | undefined;
   #wake: (() => void) | undefined;
 
   constructor(call: Call, context: CallContext, options: ResponderOptions) {
@@ -87,8 +89,11 @@ export class Responder {
     clearTimeout(timer);
   }
 
-  /** Sends the status, OK when undefined, behind all messages. Resolves when the call is over. */
-  async end(status: CallStatus | undefined): Promise<void> {
+  /**
+   * Sends the status, OK when undefined, behind all messages. Resolves when the call is over, to the code that the client
+   * gets: its stream may have been reset before the status could go.
+   */
+  async end(status: CallStatus | undefined): Promise<number> {
     this.#answered = true;
     await this.#flush();
     if (!this.#call.cancelled) {
@@ -99,6 +104,7 @@ export class Responder {
       else this.#call.end();
     }
     await this.ended;
+    return status?.code ?? this.#reset?.grpc ?? grpcStatus.OK;
   }
 
   /**
@@ -118,7 +124,10 @@ export class Responder {
   async #flush(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const forget = this.#context.onAbort(() => {
-      timer = setTimeout(() => http2StreamOf(this.#call)?.close(resetCodeOf(this.#context.abortReason)), FLUSH_MS);
+      timer = setTimeout(() => {
+        this.#reset = resetOf(this.#context.abortReason);
+        http2StreamOf(this.#call)?.close(this.#reset.http2);
+      }, FLUSH_MS);
     });
     while (this.#waiting > 0 && !this.#call.cancelled) {
       const before = this.#waiting;
@@ -144,7 +153,15 @@ export class Responder {
   }
 }
 
-/** What a client that takes no status makes of its reset (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). */
-function resetCodeOf(reason: EiderError | undefined): number {
-  return reason?.code === "limit_exceeded" ? constants.NGHTTP2_ENHANCE_YOUR_CALM : constants.NGHTTP2_CANCEL;
+/** HTTP/2's error code of a reset, and the status that a client makes of it. */
+interface Reset {
+  readonly http2: number;
+  readonly grpc: number;
+}
+
+/** https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors */
+function resetOf(reason: EiderError | undefined): Reset {
+  return reason?.code === "limit_exceeded"
+    ? { http2: constants.NGHTTP2_ENHANCE_YOUR_CALM, grpc: grpcStatus.RESOURCE_EXHAUSTED }
+    : { http2: constants.NGHTTP2_CANCEL, grpc: grpcStatus.CANCELLED };
 }

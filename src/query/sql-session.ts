@@ -21,6 +21,7 @@ export class Transaction {
   /** Settles when it has been rolled back because nobody used it. */
   #leftAlone: Promise<void> | undefined;
   #slot: Slot | undefined;
+  #beginning: Promise<Slot> | undefined;
   readonly #atEnd: Array<() => Promise<void>> = [];
   #hasEnded = false;
 
@@ -77,7 +78,16 @@ export class Transaction {
         "the engine was restarted after a fatal error; roll back and try again",
       );
     }
+    // Statements that come meanwhile wait for the same BEGIN.
+    if (this.#beginning) return await this.#beginning;
     if (this.#slot) return this.#slot;
+    this.#beginning = this.#beginOn(slots).finally(() => {
+      this.#beginning = undefined;
+    });
+    return await this.#beginning;
+  }
+
+  async #beginOn(slots: Slots): Promise<Slot> {
     const slot = slots.home.isReserved ? await slots.pick() : slots.home;
     // Nobody would end it again.
     if (this.#hasEnded) {

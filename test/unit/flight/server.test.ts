@@ -129,8 +129,10 @@ test("the last messages of an answer, too, are waited for as long as a statement
   call.end(Buffer.concat([Buffer.of(0, 0, 0, 0, ticket.length), ticket]));
   await failed;
   expect(call.rstCode).toBe(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-  await until(() => server.inFlight.get("DoGet") === 0);
+  await until(() => server.calls.length === 1);
+  expect(server.inFlight.get("DoGet")).toBe(0);
   expect(server.leftAlone).toEqual(["answer"]);
+  expect(server.calls).toEqual([{ method: "DoGet", command: expect.any(String), code: "RESOURCE_EXHAUSTED" }]);
   session.destroy();
 });
 
