@@ -19,6 +19,7 @@ import { StreamSchema } from "./stream-schema.ts";
 import { TableBuffer } from "./table-buffer.ts";
 import { tokenCutoffMs } from "./token-clock.ts";
 import type { AppendResult, Compaction, SealedSegment } from "./types.ts";
+import { Activity } from "./work-queue.ts";
 import { PendingUnit } from "./write-unit.ts";
 
 /** A staged file takes a whole stream in one transaction, and there are few of them: four times an open segment's memory. */
@@ -36,6 +37,7 @@ export class BufferHost {
   readonly #settings: WorkerSettings;
   readonly #failpoints: Failpoints;
   readonly #instances = new IdleInstances();
+  readonly #activity = new Activity();
   readonly #outbox: Outbox;
   readonly #buffers = new Map<string, TableBuffer>();
   readonly #ensuring = new Map<string, Promise<void>>();
@@ -245,6 +247,7 @@ export class BufferHost {
       maxRows: this.#settings.bufferMaxRows,
       maxBytes: this.#settings.bufferMaxBytes,
       tokenRetentionSeconds: this.#settings.tokenRetentionSeconds,
+      activity: this.#activity,
       log: this.#outbox.log,
       onSealed: (segment) => this.#outbox.sealed(segment),
       onChange: (changed) => this.#outbox.changed(changed),

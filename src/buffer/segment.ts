@@ -111,13 +111,16 @@ export class Segment {
     return diskBytesOf(this.path);
   }
 
-  /** Writes the units in one transaction; when it fails, in halves, so that only a guilty one is refused. */
-  async write(units: readonly WriteUnit[]): Promise<WriteOutcome[]> {
+  /**
+   * Writes the units in one transaction; when it fails, in halves, so that only a guilty one is refused. `inThread`: its
+   * BEGIN and COMMIT block the worker.
+   */
+  async write(units: readonly WriteUnit[], inThread = false): Promise<WriteOutcome[]> {
     let isCommitted = false;
     const atMs = tokenNowMs();
     const openedMs = this.#state.openedMs || Date.now();
     try {
-      await this.#writeInTransaction(units, openedMs, atMs);
+      await this.#writeInTransaction(units, openedMs, atMs, inThread);
       isCommitted = true;
       this.#settings.failpoints.hit("append.after_commit");
       return this.#accept(units, openedMs, atMs);
@@ -212,10 +215,16 @@ export class Segment {
     await this.#file?.setMemory(Math.max(memoryMb, this.layout.memoryMb));
   }
 
-  async #writeInTransaction(units: readonly WriteUnit[], openedMs: number, atMs: number): Promise<void> {
+  async #writeInTransaction(
+    units: readonly WriteUnit[],
+    openedMs: number,
+    atMs: number,
+    inThread: boolean,
+  ): Promise<void> {
     const file = this.#file ?? (await this.#open());
     this.#writer ??= new SegmentWriter(file.connection);
-    await file.connection.run("BEGIN");
+    const run = (sql: string) => (inThread ? file.connection.runInThread(sql) : file.connection.run(sql));
+    await run("BEGIN");
     if (this.#state.openedMs === 0) await file.insertMeta(this.layout, this.#state.firstSeq, openedMs);
     await this.#writer.write(units);
     let seq = this.#state.firstSeq + this.#state.rows - 1;
@@ -225,7 +234,7 @@ export class Segment {
     }
     this.#writer.flush();
     this.#settings.failpoints.hit("append.before_commit");
-    await file.connection.run("COMMIT");
+    await run("COMMIT");
   }
 
   #accept(units: readonly WriteUnit[], openedMs: number, atMs: number): WriteOutcome[] {

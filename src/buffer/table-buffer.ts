@@ -14,15 +14,24 @@ import { TokenBook } from "./token-book.ts";
 import { tokenNowMs } from "./token-clock.ts";
 import type { AppendResult, Op, SealedSegment, SealReason } from "./types.ts";
 import { unitError } from "./unit-error.ts";
-import { type Entry, type Head, WorkQueue } from "./work-queue.ts";
+import { type Activity, type Entry, type Head, WorkQueue } from "./work-queue.ts";
 import type { PendingUnit, WriteUnit } from "./write-unit.ts";
 
 /** One transaction takes at most this much: what is in it waits for its COMMIT together. */
 const GROUP_LIMIT_BYTES = 16 * 1024 * 1024;
 
+/**
+ * A transaction of at most this much is committed in the worker's own thread when no other buffer waits for it: that takes
+ * about as long as the fsync, and handing it to another thread and back a quarter of a group's time. Several buffers' fsyncs
+ * go side by side, and while a large one is written the next batches are decoded.
+ */
+const IN_THREAD_LIMIT_BYTES = 256 * 1024;
+
 export interface TableBufferSettings extends ChainSettings {
   readonly bufferDir: string;
   readonly tokenRetentionSeconds: number;
+  /** Of the worker's buffers together. */
+  readonly activity: Activity;
   readonly log: Log;
   onSealed(segment: SealedSegment): void;
   onChange(buffer: TableBuffer): void;
@@ -62,7 +71,7 @@ export class TableBuffer {
       onChange();
     }, settings.log);
     this.#chain = new SegmentChain(settings, this.seals, onChange);
-    this.#work = new WorkQueue((head) => this.#commitGroup(head));
+    this.#work = new WorkQueue((head) => this.#commitGroup(head), settings.activity);
   }
 
   get layout(): RowLayout | undefined {
@@ -235,7 +244,11 @@ export class TableBuffer {
       return;
     }
     this.#chain.expect(rows, bytes);
-    const outcomes = await open.write(group.map(({ unit }) => unit));
+    const inThread = bytes <= IN_THREAD_LIMIT_BYTES && !this.#settings.activity.isShared;
+    const outcomes = await open.write(
+      group.map(({ unit }) => unit),
+      inThread,
+    );
     for (const [index, { entry, unit }] of group.entries()) {
       const { stored, error } = outcomes[index] ?? {};
       if (stored && unit.token !== undefined) {

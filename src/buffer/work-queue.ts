@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { EiderError } from "../errors.ts";
 
 export interface Entry<T, R> {
@@ -12,19 +13,38 @@ export interface Head<T, R> {
   take(): void;
 }
 
+/** How many queues of a worker have something to do. */
+export class Activity {
+  #count = 0;
+
+  get isShared(): boolean {
+    return this.#count > 1;
+  }
+
+  begin(): void {
+    this.#count += 1;
+  }
+
+  end(): void {
+    this.#count -= 1;
+  }
+}
+
 /**
  * Values and turns in order of arrival, one thing at a time: `commit` gets the values that wait at the head and settles
- * those that it takes (at least one, or it is called for ever); a turn runs alone. Starts in a microtask, so that what
- * arrives in one message is seen together.
+ * those that it takes (at least one, or it is called for ever); a turn runs alone. Starts when all messages that have
+ * arrived were read, so that what they bring is seen together.
  */
 export class WorkQueue<T, R> {
   readonly #commit: (head: Head<T, R>) => Promise<void>;
+  readonly #activity: Activity;
   readonly #items: Array<Entry<T, R> | (() => Promise<void>)> = [];
   #running: Promise<void> | undefined;
   #closed: EiderError | undefined;
 
-  constructor(commit: (head: Head<T, R>) => Promise<void>) {
+  constructor(commit: (head: Head<T, R>) => Promise<void>, activity: Activity) {
     this.#commit = commit;
+    this.#activity = activity;
   }
 
   push(value: T): Promise<R> {
@@ -55,10 +75,11 @@ export class WorkQueue<T, R> {
   }
 
   #start(): void {
-    this.#running ??= Promise.resolve().then(() => this.#run());
+    this.#running ??= nextTurn().then(() => this.#run());
   }
 
   async #run(): Promise<void> {
+    this.#activity.begin();
     const head: Head<T, R> = {
       peek: () => {
         const item = this.#items[0];
@@ -74,6 +95,7 @@ export class WorkQueue<T, R> {
         await this.#commit(head);
       }
     }
+    this.#activity.end();
     this.#running = undefined;
   }
 }

@@ -127,6 +127,7 @@ export class Connection implements Disposable {
   readonly handle: duckdb.Connection;
   readonly #api: DuckDBConnection;
   readonly #onClose: () => void;
+  readonly #inThread = new Map<string, duckdb.PreparedStatement>();
   #isClosed = false;
 
   constructor(handle: duckdb.Connection, onClose: () => void) {
@@ -154,6 +155,27 @@ export class Connection implements Disposable {
   async run(sql: string, values?: DuckDBValue[] | Record<string, DuckDBValue>): Promise<number> {
     try {
       return (await this.#api.run(sql, values)).rowsChanged;
+    } catch (error) {
+      throw fromDuckError(error);
+    }
+  }
+
+  /**
+   * The same for a statement without rows, in the calling thread, which it blocks: for short ones, of which waking a thread
+   * of libuv's pool and being woken by it is a large part. Of an instance with one thread; each text is prepared once.
+   */
+  async runInThread(sql: string): Promise<void> {
+    try {
+      let statement = this.#inThread.get(sql);
+      if (statement === undefined) {
+        statement = await duckdb.prepare(this.handle, sql);
+        this.#inThread.set(sql, statement);
+      }
+      const pending = duckdb.pending_prepared(statement);
+      let state: duckdb.PendingState;
+      do state = duckdb.pending_execute_task(pending);
+      while (!duckdb.pending_execution_is_finished(state));
+      if (state === duckdb.PendingState.ERROR) throw new Error(duckdb.pending_error(pending));
     } catch (error) {
       throw fromDuckError(error);
     }
@@ -213,13 +235,15 @@ export class Connection implements Disposable {
     // A dead instance computes on the results that were open when it died.
     this.interrupt();
     this.#isClosed = true;
-    return [this.handle, this.#api];
+    return [this.handle, this.#api, this.#inThread];
   }
 
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#onClose();
+    for (const statement of this.#inThread.values()) duckdb.destroy_prepare_sync(statement);
+    this.#inThread.clear();
     duckdb.disconnect_sync(this.handle);
   }
 

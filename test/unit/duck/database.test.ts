@@ -1,3 +1,4 @@
+import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Database } from "../../../src/duck/database.ts";
@@ -28,6 +29,41 @@ test("a transaction rolls back when its body fails, and the connection stays usa
   });
   await expect(twice).rejects.toMatchObject({ code: "constraint_violated" });
   expect(await connection.rows("SELECT count(*)::INTEGER AS n FROM t")).toEqual([{ n: 0 }]);
+});
+
+test("a transaction that ends in the calling thread is in the file, and its failure is told like any other", async () => {
+  await using dir = tempDir();
+  const path = join(dir.path, "a.db");
+  await using database = await Database.open({ threads: "1" });
+  using connection = await database.connect();
+  using other = await database.connect();
+  await database.attachFile(connection, path, "a");
+  await connection.run("CREATE TABLE a.t (i INTEGER PRIMARY KEY)");
+  for (const i of [1, 2, 3]) {
+    await connection.runInThread("BEGIN");
+    await connection.run(`INSERT INTO a.t VALUES (${i})`);
+    await connection.runInThread("COMMIT");
+    // As a crash at this moment would leave it.
+    const [copy, name] = [join(dir.path, `copy-${i}.db`), `copy_${i}`];
+    for (const suffix of ["", ".wal"]) copyFileSync(path + suffix, copy + suffix);
+    await using reader = await Database.open();
+    using reading = await reader.connect();
+    await reader.attachFile(reading, copy, name);
+    expect(await reading.rows(`SELECT count(*)::INTEGER AS n FROM ${name}.t`)).toEqual([{ n: i }]);
+  }
+  const refused = async (commit: () => Promise<unknown>) => {
+    await connection.run("BEGIN; INSERT INTO a.t VALUES (4)");
+    await other.run("INSERT INTO a.t VALUES (4)");
+    const error = await commit().then(String, String);
+    await connection.rollback();
+    await other.run("DELETE FROM a.t WHERE i = 4");
+    return error;
+  };
+  const error = await refused(() => connection.runInThread("COMMIT"));
+  expect(error).toContain("duplicate key");
+  expect(error).toBe(await refused(() => connection.run("COMMIT")));
+  await expect(connection.runInThread("COMMIT")).rejects.toThrow("no transaction is active");
+  expect(await connection.rows("SELECT count(*)::INTEGER AS n FROM a.t")).toEqual([{ n: 3 }]);
 });
 
 test("a running statement tells how far it is", async () => {
