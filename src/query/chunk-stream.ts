@@ -27,6 +27,8 @@ export class ChunkStream {
   readonly #source: StreamSource | undefined;
   /** False when DuckDB had the whole result at once. */
   readonly #isStreaming: boolean;
+  /** Chunks of a whole result that is small: they are taken in this thread, without waking another for each. */
+  readonly #small: duckdb.DataChunk[] | undefined;
   readonly #startedMs = performance.now();
   #nextChunk: Promise<duckdb.DataChunk | null> | undefined;
   #isAtEnd = false;
@@ -38,6 +40,7 @@ export class ChunkStream {
     this.columns = resultColumns(result);
     this.#source = options.source;
     this.#isStreaming = duckdb.result_is_streaming(result);
+    if (!this.#isStreaming && duckdb.result_chunk_count(result) <= 1) this.#small = wholeChunks(result);
     this.#onEnd = options.onEnd ?? (() => undefined);
   }
 
@@ -52,15 +55,17 @@ export class ChunkStream {
     if (result === undefined) return undefined;
     try {
       if (this.#isCancelled) throw new EiderError("cancelled", "the query was cancelled");
-      const chunk = await (this.#nextChunk ?? duckdb.fetch_chunk(result));
+      const chunk = this.#small ? this.#small.shift() : await (this.#nextChunk ?? duckdb.fetch_chunk(result));
       if (!chunk || duckdb.data_chunk_get_size(chunk) === 0) {
         if (this.#hasBrokenOff(result)) throw await this.#failure();
         this.#isAtEnd = true;
         await this.#finish("ok");
         return undefined;
       }
-      this.#nextChunk = duckdb.fetch_chunk(result);
-      this.#nextChunk.catch(() => undefined);
+      if (!this.#small) {
+        this.#nextChunk = duckdb.fetch_chunk(result);
+        this.#nextChunk.catch(() => undefined);
+      }
       return chunk;
     } catch (error) {
       throw await this.fail(error);
@@ -125,4 +130,8 @@ export function resultColumns(result: duckdb.Result): Array<{ name: string; type
     name: duckdb.column_name(result, i),
     type: duckdb.column_logical_type(result, i),
   }));
+}
+
+function wholeChunks(result: duckdb.Result): duckdb.DataChunk[] {
+  return Array.from({ length: duckdb.result_chunk_count(result) }, (_, i) => duckdb.result_get_chunk(result, i));
 }

@@ -118,10 +118,10 @@ export class Statement {
     }
   }
 
-  /** Rows as they are computed. */
-  async stream(): Promise<duckdb.Result> {
+  /** Rows as they are computed; `isSmall`: all at once. */
+  async stream(isSmall = false): Promise<duckdb.Result> {
     try {
-      return await duckdb.execute_prepared_streaming(this.handle);
+      return await (isSmall ? duckdb.execute_prepared(this.handle) : duckdb.execute_prepared_streaming(this.handle));
     } catch (error) {
       throw fromDuckError(error);
     }

@@ -210,7 +210,7 @@ export class EngineStatement implements Prepared {
   async #stream(slot: Slot, set: ParameterSet, onEnd: StreamEnded): Promise<RowStream> {
     const statement = await this.#on(slot);
     statement.bind(set);
-    const stream = new ResultStream(slot, await statement.stream(), {
+    const stream = new ResultStream(slot, await statement.stream(this.info.isConstant), {
       onEnd: (end, error) => {
         onEnd(end, error);
         // What fails here fails again, and is told, at the next statement.
