@@ -1,4 +1,4 @@
-/** What the settings say of the object store (their meaning: `config/settings.ts`); empty: not said. */
+/** What the settings say of the object store (their meaning: `config/settings/object-store-settings.ts`); empty: not said. */
 export interface StoreSettings {
   readonly storeEndpoint: string;
   readonly storeRegion: string;

@@ -78,7 +78,7 @@ export class Database implements AsyncDisposable {
     }
   }
 
-  /** Also when a ROLLBACK has undone the ATTACH already. */
+  /** Not inside a transaction, which DETACH would abort. Also when a ROLLBACK has undone the ATTACH already. */
   async detachFile(connection: Connection, path: string, alias: string): Promise<void> {
     try {
       await connection.run(`DETACH ${quoteIdentifier(alias)}`);

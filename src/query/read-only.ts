@@ -12,7 +12,8 @@ const READS = "SELECT, WITH, SHOW, DESCRIBE and EXPLAIN";
 /**
  * Throws unless `sql` is one statement that reads. DuckDB says what it is: its parser takes the text apart, and its
  * serialiser takes nothing but what it calls a SELECT (WITH, VALUES, FROM, SHOW, DESCRIBE, SUMMARIZE too). To be called
- * in a READ ONLY transaction, which refuses what is left (nextval, for one) when it is bound.
+ * in a READ ONLY transaction, which refuses what is left (nextval, for one) when it is bound; alone it would let COPY and
+ * functions pass that change something outside of tables.
  */
 export async function requireRead(connection: Connection, sql: string): Promise<void> {
   if (splitStatements(sql).length === 0) throw new EiderError("sql_invalid", "the SQL text has no statement");

@@ -140,7 +140,7 @@ export function tokenize(sql: string): Token[] {
 
 /**
  * The text with nothing but spaces and line ends between its tokens, each where it was. What DuckDB gets then holds no
- * comment whose end it could see elsewhere.
+ * comment whose end it could see elsewhere: a text that the guard and DuckDB read differently would be a way in.
  */
 export function withoutComments(sql: string): string {
   let text = "";
