@@ -102,10 +102,12 @@ export class TableQueue {
 
   /**
    * Whether what waits had better gather: segments that were sealed for their size alone, less than `spacingMs` after the
-   * last batch was begun. So a table that fills a segment many times a second gets a file a second, and not one each.
+   * last batch was begun, or their oldest row came. So a table that fills a segment many times a second gets a file a
+   * second, and not one each.
    */
   isTooSoon(waiting: readonly SealedSegment[], nowMs: number, spacingMs: number): boolean {
-    const sinceMs = nowMs - (this.#begunMs ?? Number.NEGATIVE_INFINITY);
+    const firstMs = Math.min(...waiting.map(({ oldestMs }) => oldestMs));
+    const sinceMs = nowMs - Math.max(firstMs, this.#begunMs ?? firstMs);
     // A clock that was set back says nothing of how long ago that was.
     if (sinceMs < 0 || sinceMs >= spacingMs || this.isAwaited || fillsCommit(waiting)) return false;
     return waiting.every(({ reason }) => reason === "rows" || reason === "bytes");

@@ -54,6 +54,7 @@ export class FileBuffers implements FlushBuffers {
   async seal(target: Target, reason: SealReason): Promise<SealedSegment | undefined> {
     const table = this.#table(target);
     const rows = table.open.splice(0);
+    const oldestMs = table.openSinceMs ?? this.#clock.nowMs();
     table.openSinceMs = undefined;
     if (rows.length === 0) return undefined;
     const { primaryKey } = table;
@@ -62,7 +63,7 @@ export class FileBuffers implements FlushBuffers {
     const op = primaryKey.length > 0 ? ", 1" : "";
     const select = `VALUES ${rows.map(([id, v]) => `(${id}, '${v}'${op})`).join(", ")}`;
     const segment = await this.#fixture.segment({ target, columns: COLUMNS, primaryKey, firstSeq, select });
-    const sealed = { ...segment, reason };
+    const sealed = { ...segment, oldestMs, reason };
     table.sealed.push(sealed);
     return sealed;
   }

@@ -20,9 +20,26 @@ afterEach(() => fixture[Symbol.asyncDispose]());
 const seal = (id: number, reason: SealReason) => fixture.seal(t, id, reason);
 const flushed = () => settled(() => expect(fixture.buffers.sealed(t)).toEqual([]));
 
-it("segments that fill up one after the other gather, and become one file", async () => {
-  await seal(0, "rows");
+/** A first flush, from which the next has its distance. */
+async function flushFirst(): Promise<void> {
+  await seal(0, "age");
   await flushed();
+}
+
+it("the first segments gather for as long, too", async () => {
+  await seal(0, "rows");
+  fixture.clock.advance(SPACING_MS - 1);
+  await seal(1, "rows");
+  expect(fixture.buffers.compacting).toBe(0);
+  expect(fixture.commits).toEqual([]);
+  fixture.clock.advance(1);
+  fixture.flusher.enqueue(t);
+  await flushed();
+  expect(fixture.commits).toEqual([["tx2"]]);
+});
+
+it("segments that fill up one after the other gather, and become one file", async () => {
+  await flushFirst();
   for (let id = 1; id <= 4; id++) await seal(id, id % 2 === 0 ? "rows" : "bytes");
   fixture.clock.advance(SPACING_MS - 1);
   fixture.flusher.enqueue(t);
@@ -35,8 +52,7 @@ it("segments that fill up one after the other gather, and become one file", asyn
 });
 
 it.each(["age", "memory", "ingest", "schema"] as const)("what was sealed for its %s goes at once", async (reason) => {
-  await seal(0, "rows");
-  await flushed();
+  await flushFirst();
   await seal(1, "rows");
   await seal(2, reason);
   await flushed();
@@ -44,8 +60,7 @@ it.each(["age", "memory", "ingest", "schema"] as const)("what was sealed for its
 });
 
 it("somebody who waits for the rows does not wait longer", async () => {
-  await seal(0, "rows");
-  await flushed();
+  await flushFirst();
   await seal(1, "rows");
   fixture.buffers.append(t, [2, "x"]);
   await fixture.flusher.flush(t, "command");
@@ -53,8 +68,7 @@ it("somebody who waits for the rows does not wait longer", async () => {
 });
 
 it("nothing gathers while appends wait for the room that it takes", async () => {
-  await seal(0, "rows");
-  await flushed();
+  await flushFirst();
   await seal(1, "rows");
   expect(fixture.commits).toEqual([["tx1"]]);
   isDiskFull = true;
@@ -64,10 +78,10 @@ it("nothing gathers while appends wait for the room that it takes", async () => 
 });
 
 it("a clock that was set back holds nothing up", async () => {
-  await seal(0, "rows");
-  await flushed();
-  fixture.clock.advance(-5_000);
+  await flushFirst();
   await seal(1, "rows");
+  fixture.clock.advance(-5_000);
+  fixture.flusher.enqueue(t);
   await flushed();
   expect(fixture.commits).toEqual([["tx1"], ["tx1"]]);
 });
