@@ -51,5 +51,8 @@ export class IdleInstances implements AsyncDisposable {
 }
 
 export async function openSegmentInstance(memoryMb: number, tempFolder: string): Promise<SegmentInstance> {
-  return { ...(await openConnected({ memoryMb, threads: 1, tempFolder })), tempFolder };
+  const instance = { ...(await openConnected({ memoryMb, threads: 1, tempFolder })), tempFolder };
+  // One that has to be given up is closed at a time that nobody chooses, when its file may be another's.
+  await instance.connection.run("PRAGMA disable_checkpoint_on_shutdown");
+  return instance;
 }

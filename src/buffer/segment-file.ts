@@ -189,7 +189,16 @@ export class SegmentFile implements AsyncDisposable {
 
   /** Detaches the file and closes the instance. No appender may be left on it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#instance.database[Symbol.asyncDispose]();
+    const { database, connection } = this.#instance;
+    try {
+      // What `Connection.runInThread` leaves keeps the instance alive until V8 collects it: with the file still attached, it
+      // would then close the file under whoever has attached it meanwhile.
+      await connection.rollback();
+      await database.detachFile(connection, this.path, SEGMENT);
+      await database[Symbol.asyncDispose]();
+    } catch {
+      database.abandon();
+    }
     await this.#removeTempFolder();
   }
 

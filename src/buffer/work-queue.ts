@@ -75,11 +75,15 @@ export class WorkQueue<T, R> {
   }
 
   #start(): void {
-    this.#running ??= nextTurn().then(() => this.#run());
+    if (this.#running) return;
+    // Before any other queue of the worker writes.
+    this.#activity.begin();
+    this.#running = nextTurn()
+      .then(() => this.#run())
+      .finally(() => this.#activity.end());
   }
 
   async #run(): Promise<void> {
-    this.#activity.begin();
     const head: Head<T, R> = {
       peek: () => {
         const item = this.#items[0];
@@ -95,7 +99,6 @@ export class WorkQueue<T, R> {
         await this.#commit(head);
       }
     }
-    this.#activity.end();
     this.#running = undefined;
   }
 }

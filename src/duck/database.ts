@@ -163,6 +163,7 @@ export class Connection implements Disposable {
   /**
    * The same for a statement without rows, in the calling thread, which it blocks: for short ones, of which waking a thread
    * of libuv's pool and being woken by it is a large part. Of an instance with one thread; each text is prepared once.
+   * The binding keeps what ran until V8 collects it, and with it the instance: detach its files by `run` before it is closed.
    */
   async runInThread(sql: string): Promise<void> {
     try {

@@ -206,7 +206,8 @@ export class ClientSession implements Session, SessionContext {
         else if (name === "catalog") await this.#use(value, value === LAKE ? this.#startSchema : "main");
         else await this.#use(undefined, value);
       } else if (name === "eider_read_consistency") {
-        const found = consistencyOf(String(value ?? "session"));
+        const text = value ?? "session";
+        const found = typeof text === "string" ? consistencyOf(text) : undefined;
         if (found) this.consistency = found;
         else errors[name] = "invalid_value";
       } else {
