@@ -11,7 +11,7 @@ import { dirname, join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { setupPython } from "../scripts/setup-python.mjs";
+import { askPython } from "./ask-python.mjs";
 import { ratiosOf } from "./ratios.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -30,21 +30,11 @@ const { values: options } = parseArgs({
     out: { type: "string" },
   },
 });
-const python = process.env.EIDER_PYTHON ?? setupPython();
 execFileSync(process.execPath, [join(root, "scripts", "fetch-extensions.mjs"), "ducklake"], {
   stdio: ["ignore", 2, 2],
 });
 const { extensionDir } = loadConfig({ flags: { values: {}, unknown: [] }, env: process.env, cwd: root }).config;
 const scratch = mkdtempSync(join(tmpdir(), "eider-bench-"));
-
-function runPython(script, input) {
-  const output = execFileSync(python, [join(root, "bench", script), JSON.stringify(input)], {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "inherit"],
-    maxBuffer: 1 << 26,
-  });
-  return JSON.parse(output.trimEnd().split("\n").at(-1));
-}
 
 /** See idle-server.mjs. */
 async function measureIdleServer(common) {
@@ -55,7 +45,8 @@ async function measureIdleServer(common) {
     const lines = createInterface({ input: server.stdout });
     const { value: flightUri } = await lines[Symbol.asyncIterator]().next();
     if (flightUri === undefined) throw new Error("the idle server did not start");
-    return runPython("eider_bench.py", { ...common, flightUri, storesNothing: true }).measurements;
+    const input = { ...common, flightUri, storesNothing: true };
+    return (await askPython("eider_bench.py", input)).measurements;
   } finally {
     server.kill();
   }
@@ -106,12 +97,12 @@ try {
     scratch,
     extension: join(extensionDir, "ducklake.duckdb_extension"),
   };
-  const yardstick = runPython("yardstick.py", common);
+  const yardstick = await askPython("yardstick.py", common);
   const idle = await measureIdleServer(common);
   const running = await startEider({ settings: { logLevel: "warn" } });
   let own;
   try {
-    own = runPython("eider_bench.py", { ...common, flightUri: running.flightUri, httpUrl: running.httpUrl });
+    own = await askPython("eider_bench.py", { ...common, flightUri: running.flightUri, httpUrl: running.httpUrl });
   } catch (error) {
     console.error(running.logs);
     throw error;

@@ -46,13 +46,9 @@ function ask(uri, step, input = {}) {
 const TICKS_PER_SECOND = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
 
 /** The process's CPU so far, and what of it is in memory. */
-function usageOf({ process: { pid } }) {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1).split(" ");
-  const residentKb = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-  return {
-    cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
-    residentMb: Number(residentKb) / 1024,
-  };
+function usageOf(eider) {
+  const fields = readFileSync(`/proc/${eider.process.pid}/stat`, "utf8").split(") ").at(-1).split(" ");
+  return { cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND, residentMb: eider.residentMb };
 }
 
 async function onServer(given, work) {

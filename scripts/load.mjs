@@ -2,7 +2,6 @@
 // npm run load -- --seconds 30 --idle 1000 --busy 200: idle and busy connections on one server, with a reader that never
 // reads and a writer that never ends beside them. Fails when a call fails, a row is missing, or a limit does not say what
 // it is. Needs a build.
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -46,16 +45,16 @@ const clients = [];
 try {
   const own = await open();
   await own.execute("CREATE TABLE t (id BIGINT)");
-  const before = residentMb();
+  const before = Math.round(eider.residentMb);
   const idle = await openMany(idleCount);
   await Promise.all(idle.map((client) => answer(client, 1)));
-  const withIdle = residentMb();
+  const withIdle = Math.round(eider.residentMb);
   const busy = await openMany(busyCount);
   untilMs = Date.now() + seconds * 1000;
   const stuck = await neverReads(await open());
   const endless = neverEnds(await open());
   await Promise.all(busy.map((client, i) => (i % 2 === 0 ? ask(client) : write(client))));
-  const withBusy = residentMb();
+  const withBusy = Math.round(eider.residentMb);
   await endless;
   // The idle ones are still served.
   await Promise.all(idle.slice(0, 100).map((client) => answer(client, 1)));
@@ -159,9 +158,4 @@ async function refusalOfOneMore() {
     if (!/max_sessions/.test(error.message)) problems.push(`the refusal does not name its limit: ${error.message}`);
     return error.message;
   }
-}
-
-function residentMb() {
-  const status = readFileSync(`/proc/${eider.process.pid}/status`, "utf8");
-  return Math.round(Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024);
 }

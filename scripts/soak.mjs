@@ -2,7 +2,7 @@
 // npm run soak -- --minutes 30: every way in and readers beside them on one server, whose memory is sampled; at the end
 // DuckDB's Python package judges that each acknowledged row is in the lake once. The last line is `soak: passed` or
 // `soak: failed`. Needs a build.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -120,8 +120,7 @@ function countOf(ends) {
 
 async function sample(eider, startedMs) {
   while (!isOver) {
-    const status = readFileSync(`/proc/${eider.process.pid}/status`, "utf8");
-    const residentMb = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
+    const { residentMb } = eider;
     const metrics = await (await fetch(`${eider.httpUrl}/metrics`)).text();
     const ageMs = Date.now() - startedMs;
     if (samples.length % SAMPLES_PER_LINE === 0) printMemory(metrics, ageMs, residentMb);

@@ -1,14 +1,14 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-/** As much asks for a collection of the young generation, under 1 ms. */
+/** As much asks for a collection of the young generation, about 1 ms. */
 const MINOR_BYTES = 32e6;
-/** As much asks for a full one, some 10 ms; not more often than this. */
+/** As much asks for a full one, 20 ms and more with a large heap; not more often than this. */
 const FULL_BYTES = 64e6;
 const FULL_PAUSE_MS = 2000;
 
 /** Node 20's takes any object for `{ type: "minor" }`. */
-type Collect = (options?: { readonly type: "minor" }) => void;
+export type Collect = (options?: { readonly type: "minor" }) => void;
 
 let collect: Collect | undefined;
 let sinceMinorBytes = 0;
@@ -33,14 +33,14 @@ export function letGoOf(bytes: number): void {
   }
   // Not before those who have let go have returned.
   setImmediate(() => {
-    collect ??= exposeCollect();
+    collect ??= exposeCollector();
     if (isFull) collect();
     else collect({ type: "minor" });
   });
 }
 
 /** https://nodejs.org/docs/latest-v20.x/api/cli.html#--expose-gc; set this late, it shows in new contexts only. */
-function exposeCollect(): Collect {
+export function exposeCollector(): Collect {
   setFlagsFromString("--expose-gc");
   return runInNewContext("gc") as Collect;
 }

@@ -50,9 +50,9 @@ export class IdleInstances implements AsyncDisposable {
   }
 }
 
+/** One that has to be given up is closed at a time that nobody chooses, when its file may be another's. */
+const CLOSES_AS_IT_IS = "PRAGMA disable_checkpoint_on_shutdown";
+
 export async function openSegmentInstance(memoryMb: number, tempFolder: string): Promise<SegmentInstance> {
-  const instance = { ...(await openConnected({ memoryMb, threads: 1, tempFolder })), tempFolder };
-  // One that has to be given up is closed at a time that nobody chooses, when its file may be another's.
-  await instance.connection.run("PRAGMA disable_checkpoint_on_shutdown");
-  return instance;
+  return { ...(await openConnected({ memoryMb, threads: 1, tempFolder }, CLOSES_AS_IT_IS)), tempFolder };
 }

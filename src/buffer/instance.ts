@@ -21,14 +21,15 @@ async function openInstance(settings: InstanceSettings): Promise<Database> {
   });
 }
 
-/** An instance with a connection, whose casts do not depend on where the server stands. */
+/** An instance with a connection, whose casts do not depend on where the server stands. `setUp`: SQL that it runs as well. */
 export async function openConnected(
   settings: InstanceSettings,
+  setUp = "",
 ): Promise<{ readonly database: Database; readonly connection: Connection }> {
   const database = await openInstance(settings);
   try {
     const connection = await database.connect();
-    await connection.run("SET TimeZone = 'UTC'");
+    await connection.run(`SET TimeZone = 'UTC'; ${setUp}`);
     return { database, connection };
   } catch (error) {
     await database[Symbol.asyncDispose]();

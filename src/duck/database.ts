@@ -122,6 +122,15 @@ export class Database implements AsyncDisposable {
   }
 }
 
+/** Runs `work` on a connection of its own, closed at the end. */
+export async function withConnection<T>(
+  connect: () => Promise<Connection>,
+  work: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  using connection = await connect();
+  return await work(connection);
+}
+
 export class Connection implements Disposable {
   /** The raw handle, for the Arrow bridge and appenders. */
   readonly handle: duckdb.Connection;

@@ -1,6 +1,6 @@
 import type { TableShape } from "../base/table.ts";
 import { type Target, targetKey } from "../base/target.ts";
-import type { Connection } from "../duck/database.ts";
+import { type Connection, withConnection } from "../duck/database.ts";
 import { EiderError } from "../errors.ts";
 import type { Metadata } from "./metadata.ts";
 import { SchemaVersion } from "./schema-version.ts";
@@ -67,13 +67,15 @@ export class TableDescriptions {
   async follow(target: Target, id: string | undefined): Promise<TableDetail | undefined> {
     const named = await this.detail(target);
     if (id === undefined || named?.uuid === id) return named;
-    const renamed = await this.#use((connection) => findById(connection, this.#options.metadata, id));
+    const renamed = await withConnection(this.#options.connect, (connection) =>
+      findById(connection, this.#options.metadata, id),
+    );
     return (renamed && (await this.detail(renamed))) ?? named;
   }
 
   async #read(target: Target): Promise<TableDetail | undefined> {
     try {
-      return await this.#use((connection) =>
+      return await withConnection(this.#options.connect, (connection) =>
         readDetail(connection, this.#options.metadata, this.#options.dataPath, target, (uuid) =>
           this.#mirroredKey(connection, uuid),
         ),
@@ -125,10 +127,5 @@ export class TableDescriptions {
     const key = targetKey(target);
     this.#changesOf.set(key, (this.#changesOf.get(key) ?? 0) + 1);
     this.#cache.delete(key);
-  }
-
-  async #use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    using connection = await this.#options.connect();
-    return await work(connection);
   }
 }

@@ -1,7 +1,7 @@
 import { refuseUnstorable } from "../arrow/types.ts";
 import type { TableShape } from "../base/table.ts";
 import { type Target, targetName } from "../base/target.ts";
-import type { Connection } from "../duck/database.ts";
+import { type Connection, withConnection } from "../duck/database.ts";
 import { LAKE, lakeTable, quoteLiteral } from "../duck/sql.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import { type CreateOptions, commentSql, createTableStatements } from "./ddl.ts";
@@ -66,7 +66,7 @@ export class Tables {
   /** What DuckLake cannot do in the creating transaction; without it the table works, so that it only warns. */
   async #afterCreate(target: Target, primaryKey: readonly string[]): Promise<void> {
     try {
-      await this.#use((connection) =>
+      await withConnection(this.#options.connect, (connection) =>
         this.#options.retries.run("ensure", () =>
           // Rows of other writers stay out of the catalog too: one row deleted inline and in Parquet may be deleted twice.
           connection.run(
@@ -124,7 +124,7 @@ export class Tables {
     try {
       const detail = await this.#descriptions.detail(target);
       if (!detail || detail.shape.primaryKey.length === 0) return;
-      const known = (await this.#use(mirroredKeys)).get(detail.uuid) ?? [];
+      const known = (await withConnection(this.#options.connect, mirroredKeys)).get(detail.uuid) ?? [];
       const { target: stored, primaryKey } = detail.shape;
       if (sameNames(known, primaryKey)) return;
       await this.#mirrorKey(stored, primaryKey, known.length === 0);
@@ -140,7 +140,7 @@ export class Tables {
     const detail = await this.#descriptions.detail(target);
     if (!detail) return;
     const mirror = stateTable("primary_keys");
-    await this.#use((connection) =>
+    await withConnection(this.#options.connect, (connection) =>
       this.#options.retries.run("ensure", () =>
         connection.transaction(async () => {
           if (!isNew) await connection.run(`DELETE FROM ${mirror} WHERE table_uuid = $1`, [detail.uuid]);
@@ -162,18 +162,13 @@ export class Tables {
     this.#descriptions.invalidateOne(target);
   }
 
-  /** `#use` for a transaction that defines tables. */
+  /** `withConnection` for a transaction that defines tables. */
   async #define<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     const release = await this.#options.definitions.hold();
     try {
-      return await this.#use(work);
+      return await withConnection(this.#options.connect, work);
     } finally {
       release();
     }
-  }
-
-  async #use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    using connection = await this.#options.connect();
-    return await work(connection);
   }
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runPython } from "../support/python.ts";
@@ -12,11 +11,6 @@ const BATCHES = 20;
 const ROWS = 2000;
 const MEMORY_MB = 16;
 
-/** Resident memory of the process, in MB; Linux. */
-function residentMb(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
-}
-
 test(`${TABLES} tables buffer at once with ${MEMORY_MB} MB each`, async () => {
   await using eider = await startEider({
     settings: {
@@ -27,18 +21,17 @@ test(`${TABLES} tables buffer at once with ${MEMORY_MB} MB each`, async () => {
       bufferMaxAgeSeconds: 86_400,
     },
   });
-  const pid = eider.process.pid ?? 0;
   const job = { uri: eider.flightUri, tables: TABLES, batches: BATCHES, rows: ROWS };
-  const before = residentMb(pid);
+  const before = eider.residentMb;
   await runPython(script, { ...job, step: "fill" });
-  const full = residentMb(pid);
+  const full = eider.residentMb;
   const metrics = await (await fetch(`${eider.httpUrl}/metrics`)).text();
   const bufferedBytes = [...metrics.matchAll(/^eider_buffer_bytes\{.*\} (\d+)/gm)].reduce(
     (sum, m) => sum + Number(m[1]),
     0,
   );
   const sums = await runPython<Record<string, number[]>>(script, { ...job, step: "check" });
-  const after = residentMb(pid);
+  const after = eider.residentMb;
   console.log(
     `RSS: ${before.toFixed(0)} MB at start, ${full.toFixed(0)} MB with ${(bufferedBytes / 1e6).toFixed(0)} MB in ${TABLES} buffers, ${after.toFixed(0)} MB after the flush`,
   );

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FailpointSpec } from "../../src/base/failpoints.ts";
 import type { Config } from "../../src/config/config.ts";
@@ -34,6 +35,8 @@ export interface RunningEider extends AsyncDisposable {
   readonly logs: string;
   /** Standard output so far. */
   readonly output: string;
+  /** What of the process is in memory now, MB; Linux. */
+  readonly residentMb: number;
   /** Sends the signal and waits for the end. */
   stop(signal?: NodeJS.Signals): Promise<Exit>;
   /** SIGKILL, then waits for the end. */
@@ -119,6 +122,10 @@ function spawnEider(options: StartOptions, dataDir: string) {
     },
     get output() {
       return said.stdout;
+    },
+    get residentMb() {
+      const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+      return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
     },
     stop: (signal: NodeJS.Signals = "SIGTERM") => end(signal),
     kill: () => end("SIGKILL"),

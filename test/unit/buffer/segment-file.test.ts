@@ -1,10 +1,10 @@
-import { copyFileSync, readdirSync, readlinkSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
+import { exposeCollector } from "../../../src/base/garbage.ts";
 import { RowLayout } from "../../../src/buffer/row-layout.ts";
 import { SegmentFile } from "../../../src/buffer/segment-file.ts";
+import { copyAsCrashed } from "../../support/copy-as-crashed.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
 const layout = new RowLayout({
@@ -41,16 +41,14 @@ test("a file that is closed is let go of at once, and nobody writes it when its 
 
   await using second = await SegmentFile.open(path, { memoryMb: 16 });
   await addRow(second, 2);
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
+  const collect = exposeCollector();
   for (let i = 0; i < 5; i++) {
     collect();
     await new Promise((resolve) => setImmediate(resolve));
   }
   await addRow(second, 3);
-  // As a crash at this moment would leave it.
   const copy = join(dir.path, "seg-2.duckdb");
-  for (const suffix of ["", ".wal"]) copyFileSync(path + suffix, copy + suffix);
+  copyAsCrashed(path, copy);
   await using crashed = await SegmentFile.open(copy, { memoryMb: 16 });
   expect(await crashed.countRows()).toBe(3);
 });

@@ -1,7 +1,7 @@
-import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Database } from "../../../src/duck/database.ts";
+import { copyAsCrashed } from "../../support/copy-as-crashed.ts";
 import { until } from "../../support/flight-client.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
@@ -43,9 +43,8 @@ test("a transaction that ends in the calling thread is in the file, and its fail
     await connection.runInThread("BEGIN");
     await connection.run(`INSERT INTO a.t VALUES (${i})`);
     await connection.runInThread("COMMIT");
-    // As a crash at this moment would leave it.
     const [copy, name] = [join(dir.path, `copy-${i}.db`), `copy_${i}`];
-    for (const suffix of ["", ".wal"]) copyFileSync(path + suffix, copy + suffix);
+    copyAsCrashed(path, copy);
     await using reader = await Database.open();
     using reading = await reader.connect();
     await reader.attachFile(reading, copy, name);
