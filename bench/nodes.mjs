@@ -10,9 +10,11 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { setupExtensions } from "../scripts/setup-extensions.mjs";
 import { askPython } from "./ask-python.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+await setupExtensions("ducklake", "httpfs", "postgres_scanner");
 const { NodeRun } = await import("../dist/test/lakes/node-run.js");
 
 const { values: options } = parseArgs({

@@ -11,13 +11,13 @@ import { dirname, join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { setupExtensions } from "../scripts/setup-extensions.mjs";
 import { askPython } from "./ask-python.mjs";
 import { ratiosOf } from "./ratios.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = process.env.EIDER_DIST ?? "dist";
 const { startEider } = await import(new URL(`../${dist}/test/support/start-eider.js`, import.meta.url));
-const { loadConfig } = await import(new URL(`../${dist}/src/config/load.js`, import.meta.url));
 
 const { values: options } = parseArgs({
   options: {
@@ -30,10 +30,7 @@ const { values: options } = parseArgs({
     out: { type: "string" },
   },
 });
-execFileSync(process.execPath, [join(root, "scripts", "fetch-extensions.mjs"), "ducklake"], {
-  stdio: ["ignore", 2, 2],
-});
-const { extensionDir } = loadConfig({ flags: { values: {}, unknown: [] }, env: process.env, cwd: root }).config;
+const extensionDir = await setupExtensions("ducklake");
 const scratch = mkdtempSync(join(tmpdir(), "eider-bench-"));
 
 /** See idle-server.mjs. */

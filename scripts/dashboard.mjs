@@ -204,6 +204,7 @@ const ROWS = [
       unit: "bytes",
       q: [
         [`sum by (exported_instance) (eider_duckdb_memory_bytes{${I}})`, "memory: {{exported_instance}}"],
+        [`sum by (exported_instance) (eider_duckdb_cache_bytes{${I}})`, "schemas: {{exported_instance}}"],
         [`sum by (exported_instance) (eider_duckdb_temp_bytes{${I}})`, "spilled: {{exported_instance}}"],
       ],
     },

@@ -3,9 +3,10 @@
 // the arguments say: `npm test -- --project unit`). The last line is `N passed, N failed[, N skipped]`.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { setupExtensions } from "./setup-extensions.mjs";
 import { setupPython } from "./setup-python.mjs";
 
 const KINDS = ["unit", "integration", "drivers", "lakes", "crash", "bench"];
@@ -13,13 +14,13 @@ const KINDS = ["unit", "integration", "drivers", "lakes", "crash", "bench"];
 const THREADS = "32";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const dist = process.env.EIDER_DIST ?? "dist";
-const env = { ...process.env, UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? THREADS };
-env.EIDER_PYTHON ??= setupPython();
-env.EIDER_EXTENSION_DIR ??= await defaultExtensionDir();
-
-const fetched = run(process.execPath, [join(root, "scripts", "fetch-extensions.mjs")]);
-if (fetched !== 0) finish({ passed: 0, failed: 1, skipped: 0 }, "the extensions that the tests need are missing");
+process.env.EIDER_PYTHON ??= setupPython();
+process.env.UV_THREADPOOL_SIZE ??= THREADS;
+try {
+  await setupExtensions();
+} catch {
+  finish({ passed: 0, failed: 1, skipped: 0 }, "the extensions that the tests need are missing");
+}
 
 const scratch = mkdtempSync(join(tmpdir(), "eider-test-"));
 const report = join(scratch, "report.json");
@@ -36,13 +37,7 @@ finish(countsOf(result, code), result === undefined ? "vitest left no report" : 
 
 function run(program, programArgs) {
   // What tools say goes to stderr as well as the report, in order; stdout's last line is the count.
-  return spawnSync(program, programArgs, { cwd: root, env, stdio: ["ignore", "inherit", "inherit"] }).status ?? 1;
-}
-
-async function defaultExtensionDir() {
-  const { loadConfig } = await import(new URL(`../${dist}/src/config/load.js`, import.meta.url));
-  const home = { HOME: process.env.HOME ?? homedir() };
-  return loadConfig({ flags: { values: {}, unknown: [] }, env: home, cwd: root }).config.extensionDir;
+  return spawnSync(program, programArgs, { cwd: root, stdio: ["ignore", "inherit", "inherit"] }).status ?? 1;
 }
 
 function countsOf(report, exitCode) {

@@ -119,38 +119,45 @@ async function recoverSegment(path: string, settings: RecoverySettings): Promise
 }
 
 async function readSegment(path: string, settings: RecoverySettings): Promise<RecoveredSegment | undefined> {
-  const id = segmentIdOf(path);
-  const isKnown = settings.known.has(id);
+  const { memoryMb, segment, known } = settings;
   const hadWal = sizeOf(walPath(path)) > 0;
-  const file = await SegmentFile.open(path, { memoryMb: settings.memoryMb, isReadOnly: isKnown });
-  let isEmpty = false;
+  const isReadOnly = known.has(segmentIdOf(path));
+  const file = await SegmentFile.open(path, { memoryMb, isReadOnly, instances: segment.instances });
+  let recovered: RecoveredSegment | undefined;
   try {
-    if (existsSync(usedPath(path)) && !(await file.hasTables())) {
-      throw new EiderError("internal", "the segment's WAL is missing or cut off, and rows may have been in it");
-    }
-    const meta = await file.readMeta();
-    const rows = meta ? await file.countRows() : 0;
-    isEmpty = rows === 0;
-    if (!meta || isEmpty) return undefined;
-    const tokens = await file.readTokens(meta.id, settings.cutoffMs);
-    const { target, firstSeq } = meta;
-    const found = { id, target, tokens, lastSeq: firstSeq + rows - 1 };
-    if (isKnown) return { ...found, segment: undefined };
-    const hasNonInserts = await file.hasNonInserts(meta);
-    if (hadWal) await tryCheckpoint(file);
-    const state = {
-      firstSeq,
-      rows,
-      bytes: sizeOf(path),
-      tokens: tokens.length,
-      openedMs: meta.openedMs,
-      hasNonInserts,
-    };
-    return { ...found, segment: new Segment(path, new RowLayout(meta), settings.segment, state) };
-  } finally {
+    recovered = await readOpened(file, isReadOnly, hadWal, settings);
+  } catch (error) {
     await file[Symbol.asyncDispose]();
-    if (isEmpty) await removeDatabase(path);
+    throw error;
   }
+  // When it fails the instance is closed instead, which says nothing of what was read.
+  await file.detach().catch(() => {});
+  if (!recovered) await removeDatabase(path);
+  return recovered;
+}
+
+/** Undefined when nothing was ever committed. */
+async function readOpened(
+  file: SegmentFile,
+  isKnown: boolean,
+  hadWal: boolean,
+  settings: RecoverySettings,
+): Promise<RecoveredSegment | undefined> {
+  const { path } = file;
+  if (existsSync(usedPath(path)) && !(await file.hasTables())) {
+    throw new EiderError("internal", "the segment's WAL is missing or cut off, and rows may have been in it");
+  }
+  const meta = await file.readMeta();
+  const rows = meta ? await file.countRows() : 0;
+  if (!meta || rows === 0) return undefined;
+  const tokens = await file.readTokens(meta.id, settings.cutoffMs);
+  const { target, firstSeq, openedMs } = meta;
+  const found = { id: segmentIdOf(path), target, tokens, lastSeq: firstSeq + rows - 1 };
+  if (isKnown) return { ...found, segment: undefined };
+  const hasNonInserts = await file.hasNonInserts(meta);
+  if (hadWal) await tryCheckpoint(file);
+  const state = { firstSeq, rows, bytes: sizeOf(path), tokens: tokens.length, openedMs, hasNonInserts };
+  return { ...found, segment: new Segment(path, new RowLayout(meta), settings.segment, state) };
 }
 
 /** When it fails the WAL stays, and sealing tries it again. */

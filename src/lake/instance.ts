@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { machineMemoryBytes } from "../base/machine-memory.ts";
 import { syncPath } from "../base/sync-path.ts";
 import { type Connection, Database } from "../duck/database.ts";
 import { isFatal } from "../duck/errors.ts";
@@ -148,9 +149,17 @@ function withSlash(folder: string): string {
   return folder.endsWith("/") ? folder : `${folder}/`;
 }
 
+/**
+ * Share of the machine's memory that DuckDB may count in the lake instance. Not DuckDB's own 80 %: DuckLake keeps the whole
+ * schema of each of its versions in memory (some 8 KB a table), counts less than half of that, and lets go of it only at
+ * this limit. A thousand tables made one after the other take 3 GB.
+ */
+const MEMORY_SHARE = 0.4;
+
 function openDatabase({ queryMemoryMb, tempDirectory, walAutocheckpoint }: LakeOptions): Promise<Database> {
+  const memoryMb = queryMemoryMb > 0 ? queryMemoryMb : Math.floor((machineMemoryBytes() * MEMORY_SHARE) / 1e6);
   return Database.open({
-    ...(queryMemoryMb > 0 ? { memory_limit: `${queryMemoryMb}MB` } : {}),
+    memory_limit: `${memoryMb}MB`,
     temp_directory: tempDirectory,
     wal_autocheckpoint: walAutocheckpoint,
   });

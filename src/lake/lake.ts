@@ -209,13 +209,15 @@ export class Lake implements AsyncDisposable {
     return this.#place.catalog.row.commitsInTurn ? this.#parts.turn.run(work) : work();
   }
 
-  /** What the lake instance holds in memory, and has spilled to disk. */
-  async usage(): Promise<{ readonly memoryBytes: number; readonly tempBytes: number }> {
+  /** What the lake instance holds in memory, of that DuckLake's cache of schemas and statistics, and has spilled to disk. */
+  async usage(): Promise<{ readonly memoryBytes: number; readonly cacheBytes: number; readonly tempBytes: number }> {
     using connection = await this.#instance.connect();
     const [row] = await connection.rows(
-      "SELECT sum(memory_usage_bytes)::DOUBLE AS memory, sum(temporary_storage_bytes)::DOUBLE AS temp FROM duckdb_memory()",
+      `SELECT sum(memory_usage_bytes)::DOUBLE AS memory, sum(temporary_storage_bytes)::DOUBLE AS temp,
+         sum(memory_usage_bytes) FILTER (tag = 'OBJECT_CACHE')::DOUBLE AS cache FROM duckdb_memory()`,
     );
-    return { memoryBytes: Number(row?.["memory"] ?? 0), tempBytes: Number(row?.["temp"] ?? 0) };
+    const bytes = (name: string) => Number(row?.[name] ?? 0);
+    return { memoryBytes: bytes("memory"), cacheBytes: bytes("cache"), tempBytes: bytes("temp") };
   }
 
   /** DuckLake's own work on its files; rejects with `write_conflict` when a writer was faster, `cancelled` by its signal. */

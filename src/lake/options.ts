@@ -18,7 +18,7 @@ export interface LakeOptions extends StoreSettings {
   readonly leaseFile: string;
   /** Folder for the guards' copies: hard links when it is on the data path's filesystem. */
   readonly guardDir: string;
-  /** Memory limit of the lake instance; 0: DuckDB's own default. */
+  /** Memory limit of the lake instance; 0: a share of the machine's. */
   readonly queryMemoryMb: number;
   /** Size of a DuckDB-file catalog's WAL at which it is checkpointed, for example `1GB`. */
   readonly walAutocheckpoint: string;

@@ -96,12 +96,19 @@ export function collectBuffers(metrics: Metrics, views: () => readonly BufferVie
 export interface DuckdbUse {
   readonly instance: "lake" | "buffers";
   readonly memoryBytes: number;
+  /** Of the lake's. */
+  readonly cacheBytes?: number;
   readonly tempBytes: number;
 }
 
 export function collectDuckdb(metrics: Metrics, uses: () => Promise<readonly DuckdbUse[]>): void {
   collectWith(metrics.duckdbMemory, async () => {
     for (const { instance, memoryBytes } of await uses()) metrics.duckdbMemory.set({ instance }, memoryBytes);
+  });
+  collectWith(metrics.duckdbCache, async () => {
+    for (const { instance, cacheBytes } of await uses()) {
+      if (cacheBytes !== undefined) metrics.duckdbCache.set({ instance }, cacheBytes);
+    }
   });
   collectWith(metrics.duckdbTemp, async () => {
     for (const { instance, tempBytes } of await uses()) metrics.duckdbTemp.set({ instance }, tempBytes);

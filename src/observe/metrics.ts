@@ -183,6 +183,12 @@ function declareQueries(r: Registry) {
     ),
     /** instance: lake, buffers. */
     duckdbMemory: gauge(r, "eider_duckdb_memory_bytes", "Memory that DuckDB holds.", ["instance"]),
+    duckdbCache: gauge(
+      r,
+      "eider_duckdb_cache_bytes",
+      "DuckLake's schemas and statistics within that memory, as DuckDB counts them: less than half of what they take.",
+      ["instance"],
+    ),
     duckdbTemp: gauge(r, "eider_duckdb_temp_bytes", "Bytes that DuckDB has spilled to disk.", ["instance"]),
   };
 }

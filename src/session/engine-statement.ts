@@ -20,6 +20,7 @@ import { resultSchema } from "../query/schema-memo.ts";
 import { interruptible, type Slot, throwIfAborted } from "../query/slot.ts";
 import { type ParameterSet, parameterSets, Statement } from "../query/statement.ts";
 import type { Piece } from "../query/tokens.ts";
+import { ConstantRows } from "./constant-rows.ts";
 import type { SessionContext } from "./context.ts";
 import { flushNamed } from "./read-barrier.ts";
 import { ConcatenatedRows } from "./row-streams.ts";
@@ -66,6 +67,7 @@ export class EngineStatement implements Prepared {
   /** Where an update runs just now. */
   #updating: Slot | undefined;
   readonly #type: number;
+  readonly #constantRows = new ConstantRows();
 
   private constructor(context: SessionContext, piece: Piece, slot: Slot, statement: Statement) {
     const columns = statement.isUpdate ? undefined : statement.columns;
@@ -106,8 +108,10 @@ export class EngineStatement implements Prepared {
 
   async execute(parameters: Parameters | undefined, options: ExecuteOptions): Promise<StatementResult> {
     const { sql, services } = this.#context;
+    // Within a transaction DuckDB has to say whether it still takes statements.
+    const isPing = this.info.isConstant && !parameters && !sql.transactionFor(options.transaction);
+    const known = isPing ? this.#constantRows.again() : undefined;
     const stop = new AbortController();
-    const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
     const ended = services.queries.started({
       sql: this.#piece.sql,
       via: "flight",
@@ -119,6 +123,11 @@ export class EngineStatement implements Prepared {
       letGo?.();
       ended(...how);
     };
+    if (known) {
+      ended("ok");
+      return { kind: "rows", rows: known };
+    }
+    const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
     try {
       if (this.#type === StatementType.TRANSACTION) {
         await runTransactionStatement(this.#context, this.#piece);
@@ -144,7 +153,7 @@ export class EngineStatement implements Prepared {
         const rows = await ConcatenatedRows.open(openers, () => end("cancelled"));
         stop.signal.addEventListener("abort", () => rows.cancel(), { once: true });
         if (stop.signal.aborted) rows.cancel();
-        return { kind: "rows", rows };
+        return { kind: "rows", rows: isPing ? await this.#constantRows.keep(rows) : rows };
       }
       const run = () =>
         sql.onSlot(transaction, async (slot) => {

@@ -5,7 +5,7 @@ export const QUERIES_SETTINGS = {
   queryMemoryMb: {
     kind: whole(0, 16_777_216, "mb"),
     default: 0,
-    help: "memory of queries and Parquet writing together, MB; 0: DuckDB's own default, 80 % of the machine's",
+    help: "memory of queries and Parquet writing together, MB; 0: 40 % of the machine's or the container's",
   },
   queryTimeoutSeconds: {
     kind: seconds(0.01, TIMER_MAX_SECONDS),

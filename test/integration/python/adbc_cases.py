@@ -417,6 +417,21 @@ def case_commit_of_an_aborted_transaction_is_an_error(server):
         assert scalar(cursor, "SELECT count(*) FROM aborted") == 0
 
 
+def case_a_query_of_literals_gives_the_same_rows_each_time(server):
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        for _ in range(3):
+            cursor.execute("SELECT 1 AS a, 'text' AS b, NULL AS c, 1.50 AS d")
+            assert cursor.fetchall() == [(1, "text", None, decimal.Decimal("1.50"))]
+    with connect(server, autocommit=True) as connection, connection.cursor() as ping, connection.cursor() as other:
+        for _ in range(2):
+            assert scalar(ping, "SELECT 1") == 1
+        other.execute("BEGIN")
+        raises(adbc_driver_manager.Error, lambda: scalar(other, "SELECT 'x'::INTEGER"))
+        raises(adbc_driver_manager.Error, lambda: scalar(ping, "SELECT 1"), "aborted")
+        other.execute("ROLLBACK")
+        assert scalar(ping, "SELECT 1") == 1
+
+
 def case_reads_by_macro_and_prepared_statement_see_own_writes(server):
     with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE counted (id BIGINT)")
