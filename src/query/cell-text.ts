@@ -2,6 +2,7 @@ import {
   type DuckDBArrayType,
   type DuckDBArrayValue,
   type DuckDBBlobValue,
+  type DuckDBDateValue,
   type DuckDBDecimalType,
   type DuckDBDecimalValue,
   type DuckDBListType,
@@ -10,6 +11,9 @@ import {
   type DuckDBMapValue,
   type DuckDBStructType,
   type DuckDBStructValue,
+  type DuckDBTimestampMillisecondsValue,
+  type DuckDBTimestampNanosecondsValue,
+  type DuckDBTimestampSecondsValue,
   type DuckDBTimestampTZValue,
   DuckDBTimestampValue,
   type DuckDBType,
@@ -60,6 +64,26 @@ const doubles: CellText = {
 const floats: CellText = { text: (value) => shortestFloat(value as number), isBare: doubles.isBare };
 const isoDateTimes: CellText = { text: (value) => isoText(String(value)), isBare: never };
 
+const DATE_INFINITY = 2 ** 31 - 1;
+const TIMESTAMP_INFINITY = 2n ** 63n - 1n;
+
+/** Of the types' infinities the binding knows only those of TIMESTAMP: of the others it prints the day after the last. */
+function orInfinity<T extends DuckDBValue, N extends number | bigint>(infinity: N, amount: (value: T) => N): CellText {
+  return {
+    text(value) {
+      const number = amount(value as T);
+      if (number === infinity) return "infinity";
+      return number === -infinity ? "-infinity" : isoText(String(value));
+    },
+    isBare: never,
+  };
+}
+
+const dates = orInfinity(DATE_INFINITY, (value: DuckDBDateValue) => value.days);
+const seconds = orInfinity(TIMESTAMP_INFINITY, (value: DuckDBTimestampSecondsValue) => value.seconds);
+const milliseconds = orInfinity(TIMESTAMP_INFINITY, (value: DuckDBTimestampMillisecondsValue) => value.millis);
+const nanoseconds = orInfinity(TIMESTAMP_INFINITY, (value: DuckDBTimestampNanosecondsValue) => value.nanos);
+
 /** THE table of how types become text, by DuckDB's type; what has no row is text as DuckDB prints it. */
 const ROWS: Readonly<Partial<Record<DuckDBTypeId, CellTextMaker>>> = {
   [DuckDBTypeId.BOOLEAN]: () => flags,
@@ -84,10 +108,11 @@ const ROWS: Readonly<Partial<Record<DuckDBTypeId, CellTextMaker>>> = {
     text: (value) => Buffer.from((value as DuckDBBlobValue).bytes).toString("base64"),
     isBare: never,
   }),
+  [DuckDBTypeId.DATE]: () => dates,
   [DuckDBTypeId.TIMESTAMP]: () => isoDateTimes,
-  [DuckDBTypeId.TIMESTAMP_S]: () => isoDateTimes,
-  [DuckDBTypeId.TIMESTAMP_MS]: () => isoDateTimes,
-  [DuckDBTypeId.TIMESTAMP_NS]: () => isoDateTimes,
+  [DuckDBTypeId.TIMESTAMP_S]: () => seconds,
+  [DuckDBTypeId.TIMESTAMP_MS]: () => milliseconds,
+  [DuckDBTypeId.TIMESTAMP_NS]: () => nanoseconds,
   [DuckDBTypeId.TIMESTAMP_TZ]: () => ({
     text(value) {
       const text = isoText(String(new DuckDBTimestampValue((value as DuckDBTimestampTZValue).micros)));
@@ -139,6 +164,9 @@ function structs({ entryNames, entryTypes }: DuckDBStructType, path: string): Ce
       `column "${path}" is a struct whose fields have no names; give them some: {'a': 1, 'b': 2}`,
     );
   }
+  // The binding gives a struct as an object, whose prototype would be assigned to.
+  if (entryNames.includes("__proto__"))
+    throw new EiderError("type_unsupported", `column "${path}" is a struct with a field __proto__; name it otherwise`);
   const fields = entryNames.map((name, i) => ({
     name,
     key: JSON.stringify(name),

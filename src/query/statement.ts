@@ -94,11 +94,21 @@ export class Statement {
   /** A field per parameter; one whose type DuckDB could not tell is of Arrow's null type. */
   get parameterSchema(): Schema {
     const fields = Array.from({ length: this.parameterCount }, (_, i) => {
-      const name = duckdb.parameter_name(this.handle, i + 1);
+      const name = this.#parameterName(i + 1);
       if (duckdb.param_type(this.handle, i + 1) === Type.INVALID) return new Field(name, new Null(), true);
       return describedFieldOf(name, duckdb.param_logical_type(this.handle, i + 1), true);
     });
     return new Schema(fields);
+  }
+
+  #parameterName(index: number): string {
+    try {
+      return duckdb.parameter_name(this.handle, index);
+    } catch (error) {
+      // DuckDB counts the parameters and binds by their numbers: of `$1, $3` the second cannot be bound.
+      const message = "the statement's parameters have gaps in their numbers; number them $1, $2, … or write ?";
+      throw new EiderError("sql_invalid", message, { cause: error });
+    }
   }
 
   bind(values: ParameterSet): void {

@@ -24,7 +24,7 @@ import { ConstantRows } from "./constant-rows.ts";
 import type { SessionContext } from "./context.ts";
 import { flushNamed } from "./read-barrier.ts";
 import { ConcatenatedRows } from "./row-streams.ts";
-import { refuseNewUnstorable, runTransactionStatement, unstorableColumns } from "./statement-effects.ts";
+import { runTransactionStatement, startAlteration } from "./statement-effects.ts";
 
 const { StatementType } = duckdb;
 
@@ -244,13 +244,13 @@ export class EngineStatement implements Prepared {
     this.#used.add(statement);
     const isDefinition = DEFINES.has(statement.type);
     const runAll = async () => {
-      const before = statement.type === StatementType.ALTER ? await unstorableColumns(slot.connection) : undefined;
+      const alteration = statement.type === StatementType.ALTER ? await startAlteration(slot.connection) : undefined;
       let count = 0;
       for (const round of combineSets(this.#piece, sets)) {
         throwIfAborted(signal);
         count += await this.#runRound(slot, statement, round);
       }
-      if (before) await refuseNewUnstorable(slot.connection, before);
+      await alteration?.finish();
       return isDefinition || SETS.has(statement.type) ? 0 : count;
     };
     const { lake } = this.#context.services;

@@ -442,6 +442,28 @@ def case_reads_by_macro_and_prepared_statement_see_own_writes(server):
             assert scalar(cursor, read) == n, read
 
 
+def case_a_widened_column_is_read_and_flushed(server):
+    """DuckLake keeps statistics in the types that columns had; what refreshes them must not be a flush, which needs them."""
+    with connect(server, autocommit=True) as connection, connection.cursor() as cursor:
+        rows = pa.table({"id": pa.array(range(5000), pa.int32()), "ratio": pa.array([0.5] * 5000, pa.float32())})
+        for by in ("autocommit", "transaction"):
+            table = f"widened_by_{by}"
+            cursor.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, ratio FLOAT)")
+            cursor.adbc_ingest(table, rows, mode="append")
+            assert scalar(cursor, f"SELECT count(*) FROM {table} WHERE id < 10 AND ratio > 0") == 10
+            if by == "transaction":
+                cursor.execute("BEGIN")
+            cursor.execute(f"ALTER TABLE {table} ALTER id TYPE BIGINT")
+            cursor.execute(f"ALTER TABLE {table} ALTER ratio TYPE DOUBLE")
+            if by == "transaction":
+                cursor.execute("COMMIT")
+            assert scalar(cursor, f"SELECT ratio FROM {table} WHERE id = 7 AND ratio > 0") == 0.5
+            cursor.adbc_ingest(table, pa.table({"id": [7, 2**40], "ratio": [2.0, 3.0]}), mode="append")
+            cursor.execute(f"CALL duckling_queue_flush('{table}')")
+            cursor.execute(f"SELECT id, ratio FROM {table} WHERE ratio > 1 ORDER BY id")
+            assert cursor.fetchall() == [(7, 2.0), (2**40, 3.0)], by
+
+
 def case_queue_insert_means_what_insert_means(server):
     """Rows that are written out or bound go to the buffer without a query: they must be those that INSERT would store."""
     columns = "id BIGINT, small SMALLINT, price DECIMAL(9,3), ratio DOUBLE, name VARCHAR, day DATE, seen TIMESTAMP, ok BOOLEAN, zone TIMESTAMPTZ"

@@ -39,6 +39,8 @@ MISTAKES = [
     (WRONG, "SELECT sum('a')", "sum(VARCHAR)"),
     (WRONG, "SELECT error('boom')", "boom"),
     (WRONG, "SELECT $1", "1 parameters, but 0 values"),
+    (WRONG, "SELECT $1, $3", "gaps in their numbers"),
+    (WRONG, "INSERT INTO duckling_queue.told_off VALUES ($2)", "gaps in their numbers"),
     (WRONG, "SELECT * FROM told_off AT (VERSION => 999999)", "No snapshot found"),
     (WRONG, "SET no_setting = 1", "no_setting"),
     (WRONG, "CREATE TABLE huge (n HUGEINT)", '"n"', "DECIMAL(38,0)"),

@@ -65,6 +65,11 @@ test.each([
   ["TIMESTAMPTZ '2024-01-02 03:04:05+02'", '"2024-01-02T01:04:05Z"'],
   ["'infinity'::TIMESTAMP", '"infinity"'],
   ["'-infinity'::TIMESTAMPTZ", '"-infinity"'],
+  ["'infinity'::DATE", '"infinity"'],
+  ["['-infinity'::DATE, DATE '5881580-07-10']", '["-infinity","5881580-07-10"]'],
+  ["'infinity'::TIMESTAMP_S", '"infinity"'],
+  ["'-infinity'::TIMESTAMP_MS", '"-infinity"'],
+  ["'-infinity'::TIMESTAMP_NS", '"-infinity"'],
   ["INTERVAL '1 year 2 days 03:04:05'", '"1 year 2 days 03:04:05"'],
   ["[1, NULL, 3]", "[1,null,3]"],
   ["[[9007199254740993]]", '[["9007199254740993"]]'],
@@ -82,6 +87,13 @@ test("a struct without names is refused rather than cut down", async () => {
   await expect(render(jsonDocument, "SELECT row(1, 2) AS r")).rejects.toMatchObject({
     code: "type_unsupported",
     message: expect.stringContaining('column "r"'),
+  });
+});
+
+test("a struct's field that no object of JavaScript keeps is refused", async () => {
+  await expect(render(jsonDocument, "SELECT [{'__proto__': 1}] AS r")).rejects.toMatchObject({
+    code: "type_unsupported",
+    message: expect.stringContaining("__proto__"),
   });
 });
 
