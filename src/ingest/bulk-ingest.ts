@@ -192,7 +192,7 @@ async function planTemporary(
     prepare,
     into,
     columns: columns.map((column) => column.name),
-    primaryKey: [],
+    key: [],
     target: undefined,
   };
   return {

@@ -4,6 +4,7 @@ import { type Target, targetName } from "../base/target.ts";
 import type { StageStream } from "../buffer/types.ts";
 import { lakeTable, qualifiedName, quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
+import { deleteByKey, type KeyColumn, keyOf } from "../lake/key-deletion.ts";
 import type { Lake } from "../lake/lake.ts";
 import type { Slot } from "../query/slot.ts";
 import type { SqlSession, Transaction } from "../query/sql-session.ts";
@@ -20,7 +21,7 @@ export interface DirectWrite {
   /** The table's quoted name. */
   readonly into: string;
   readonly columns: readonly string[];
-  readonly primaryKey: readonly string[];
+  readonly key: readonly KeyColumn[];
   /** Undefined for a temporary table. */
   readonly target: Target | undefined;
 }
@@ -30,7 +31,8 @@ export function directWriteInto(
   columns: readonly string[],
   prepare: readonly string[] = [],
 ): DirectWrite {
-  return { prepare, into: lakeTable(shape.target), columns, primaryKey: shape.primaryKey, target: shape.target };
+  const key = keyOf(shape, shape.primaryKey);
+  return { prepare, into: lakeTable(shape.target), columns, key, target: shape.target };
 }
 
 export async function writeDirect(
@@ -44,7 +46,7 @@ export async function writeDirect(
   const alias = `eider_stage_${randomUUID().replaceAll("-", "")}`;
   const work = async (slot: Slot) => {
     await lake.database.attachFile(slot.connection, file.path, alias, "READ_ONLY");
-    if (write.target && write.primaryKey.length > 0) await fence(lake, slot, write.target, transaction);
+    if (write.target && write.key.length > 0) await fence(lake, slot, write.target, transaction);
     for (const statement of write.prepare) await slot.connection.run(statement);
     await insertRows(slot, qualifiedName(alias, "rows"), write);
   };
@@ -65,7 +67,7 @@ export async function writeDirect(
       return;
     }
     // Within the turn it could not be made.
-    if (write.target && write.primaryKey.length > 0) await lake.makeFence(write.target);
+    if (write.target && write.key.length > 0) await lake.makeFence(write.target);
     await lake.commit("direct", () =>
       sql.onSlot(undefined, async (slot) => {
         try {
@@ -109,12 +111,12 @@ function notReady(target: Target, cause?: unknown): EiderError {
 
 async function insertRows(slot: Slot, from: string, write: DirectWrite): Promise<void> {
   const columns = write.columns.map(quoteIdentifier).join(", ");
-  if (write.primaryKey.length === 0) {
+  if (write.key.length === 0) {
     await slot.connection.run(`INSERT INTO ${write.into} (${columns}) SELECT ${columns} FROM ${from}`);
     return;
   }
-  const key = write.primaryKey.map(quoteIdentifier).join(", ");
-  const nulls = write.primaryKey.map((name) => `${quoteIdentifier(name)} IS NULL`).join(" OR ");
+  const key = write.key.map(({ name }) => quoteIdentifier(name)).join(", ");
+  const nulls = write.key.map(({ name }) => `${quoteIdentifier(name)} IS NULL`).join(" OR ");
   const [bad] = await slot.connection.rows(`SELECT count(*) AS n FROM ${from} WHERE ${nulls}`);
   if (bad?.["n"] !== 0n) {
     throw new EiderError(
@@ -122,7 +124,7 @@ async function insertRows(slot: Slot, from: string, write: DirectWrite): Promise
       `a row has NULL in the primary key (${key}) of ${write.into}; nothing was stored`,
     );
   }
-  await slot.connection.run(`DELETE FROM ${write.into} WHERE (${key}) IN (SELECT ${key} FROM ${from})`);
+  await deleteByKey(slot.connection, { from: write.into, key: write.key, keysSql: `SELECT ${key} FROM ${from}` });
   await slot.connection.run(
     `INSERT INTO ${write.into} (${columns}) SELECT ${columns} FROM ${from}
       WHERE rowid IN (SELECT max(rowid) FROM ${from} GROUP BY ${key})`,

@@ -10,6 +10,7 @@ import type { Fences } from "./fence.ts";
 import { auditText, markOf, tableIsMissing, unflushed } from "./flush-parts.ts";
 import { flushStatements } from "./flush-sql.ts";
 import type { GuardEntry, Guards } from "./guard.ts";
+import { deleteByKey } from "./key-deletion.ts";
 import { startOpenLimit } from "./open-limit.ts";
 import { blame, blocksAll, PartFailure } from "./part-failure.ts";
 import type { Retries } from "./retries.ts";
@@ -211,8 +212,8 @@ export class FlushRun {
     try {
       if (!detail) throw tableIsMissing(part);
       const { shape } = detail;
-      const { deleteSql, insertSqls } = flushStatements(shape, segments, winners);
-      const rowsDeleted = deleteSql === undefined ? 0 : await connection.run(deleteSql);
+      const { deletion, insertSqls } = flushStatements(shape, segments, winners);
+      const rowsDeleted = deletion === undefined ? 0 : await deleteByKey(connection, deletion);
       let rowsInserted = 0;
       for (const sql of insertSqls) rowsInserted += await connection.run(sql);
       if (shape.primaryKey.length > 0 && this.#services.fences.isNeeded(detail.uuid)) {

@@ -4,6 +4,7 @@ import { opColumnOf } from "../buffer/row-layout.ts";
 import { OPS, type SealedSegment } from "../buffer/types.ts";
 import { lakeTable, qualifiedName, quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
+import { type KeyDeletion, keyOf } from "./key-deletion.ts";
 
 /** A sealed segment and the name under which the lake instance has attached it. */
 export interface AttachedSegment {
@@ -15,7 +16,7 @@ export interface AttachedSegment {
 
 export interface FlushStatements {
   /** Undefined when nothing but inserts waits. */
-  readonly deleteSql: string | undefined;
+  readonly deletion: KeyDeletion | undefined;
   /** More than one only when the segments have different columns. */
   readonly insertSqls: readonly string[];
 }
@@ -39,21 +40,21 @@ export function flushStatements(
   const isRekeyed = shape.primaryKey.length > 0 && !sameNames(written, shape.primaryKey);
   const key = isRekeyed ? shape.primaryKey : written;
   return {
-    deleteSql: deleteStatement(shape, segments, key, isRekeyed),
+    deletion: deletionOf(shape, segments, key, isRekeyed),
     insertSqls: insertStatements(shape, segments, winners, isRekeyed ? key : []),
   };
 }
 
 /**
  * The keys of every row that is not an insert, losers too: a delete that a later insert of the same key has beaten must
- * still remove the lake's row. `IN`, never EXISTS: only the first prunes files by their key range.
+ * still remove the lake's row.
  */
-function deleteStatement(
+function deletionOf(
   shape: TableShape,
   segments: readonly AttachedSegment[],
   key: readonly string[],
   isRekeyed: boolean,
-): string | undefined {
+): KeyDeletion | undefined {
   const deleting = segments.filter(({ segment }) => isRekeyed || segment.hasNonInserts);
   if (key.length === 0 || deleting.length === 0) return undefined;
   const keys = deleting.map(({ segment, alias }) => {
@@ -61,8 +62,7 @@ function deleteStatement(
     const filter = segment.primaryKey.length > 0 ? ` WHERE ${opOf(segment)} <> ${INSERT}` : "";
     return `SELECT ${columns.join(", ")} FROM ${rowsOf(alias)}${filter}`;
   });
-  const list = key.map(quoteIdentifier).join(", ");
-  return `DELETE FROM ${lakeTable(shape.target)} WHERE ${key.length > 1 ? `(${list})` : list} IN (${keys.join(" UNION ALL ")})`;
+  return { from: lakeTable(shape.target), key: keyOf(shape, key), keysSql: keys.join(" UNION ALL ") };
 }
 
 function insertStatements(
