@@ -91,6 +91,11 @@ def case_filters_are_pushed_down(server):
         assert ids([("day", ">=", day), ("kind", "not in", ["a"])]) == [2, 4]
         assert ids([[("id", "=", 1)], [("id", ">", 2), ("kind", "!=", None)]]) == [1, 4]
         assert ids([("id", "in", [])]) == []
+        assert ids([("kind", "in", ["a", None])]) == [1, 3]
+        assert ids([("kind", "not in", ["a", None])]) == [2, 4]
+        assert ids([("kind", "not in", [None]), ("id", ">", 1)]) == [2, 4]
+        raises(TypeError, lambda: table.scan(where=[("kind", "in", "ab")]), "list of values")
+        raises(TypeError, lambda: table.scan("id"), "list of names")
         assert ids([("kind", "like", "%'%")]) == [4]
         assert ids([("price", "<", decimal.Decimal("2"))]) == [1]
         assert ids(None, limit=2) == [1, 2]

@@ -101,6 +101,8 @@ class Table:
     ) -> Rows:
         """Rows of the lake, with those that this client has written. Columns and filters are the server's work."""
         text, values = condition(where, parameters)
+        if isinstance(columns, str):
+            raise TypeError(f"columns are a list of names, not {columns!r}")
         names = "*" if columns is None else ", ".join(quoted(name) for name in columns)
         sql = f"SELECT {names} FROM {self.name}"
         if text is not None:

@@ -53,13 +53,27 @@ def _term(name: str, operator: str, value: Any, *, values: list[Any]) -> str:
     if value is None and sql in ("=", "<>"):
         return f"{column} IS {'NOT ' if sql == '<>' else ''}NULL"
     if sql in ("IN", "NOT IN"):
-        items = list(value)
-        if not items:
-            return "FALSE" if sql == "IN" else "TRUE"
-        values.extend(items)
-        return f"{column} {sql} ({', '.join('?' * len(items))})"
+        return _membership(column, sql, value, values)
     values.append(value)
     return f"{column} {sql} ?"
+
+
+def _membership(column: str, sql: str, value: Any, values: list[Any]) -> str:
+    """None in the list is NULL, as with `=`; in SQL `IN` never finds it, and `NOT IN` then finds no row at all."""
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"{sql.lower()} takes a list of values, not {value!r}")
+    listed = list(value)
+    if not listed:
+        return "FALSE" if sql == "IN" else "TRUE"
+    items = [item for item in listed if item is not None]
+    terms = []
+    if items:
+        values.extend(items)
+        terms.append(f"{column} {sql} ({', '.join('?' * len(items))})")
+    if len(items) < len(listed):
+        terms.append(f"{column} IS NULL" if sql == "IN" else f"{column} IS NOT NULL")
+    text = (" OR " if sql == "IN" else " AND ").join(terms)
+    return f"({text})" if len(terms) > 1 else text
 
 
 def quoted(name: str) -> str:
