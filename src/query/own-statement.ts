@@ -138,7 +138,7 @@ const queueInsert: Recognizer = (piece, start, defaults) => {
   if (cursor.isAtEnd || extra) {
     throw new EiderError(
       "sql_invalid",
-      `INSERT INTO ${defaults.queueSchema}.${table} takes VALUES or a query${extra ? `, not${extra}: INSERT INTO ${table} does` : ""}`,
+      `INSERT INTO ${defaults.queueSchema}.${table} takes VALUES or a query${extra ? `, not${extra}${insteadOf(extra, table)}` : ""}`,
     );
   }
   const source = piece.sql.slice(0, insert.start) + piece.sql.slice(cursor.offset);
@@ -153,6 +153,13 @@ function queueInsertExtra(piece: Piece, cursor: TokenCursor): string | undefined
   if (found) return ` ${found.slice(0, 2).join(" ").toUpperCase()}`;
   if (cursor.words("default", "values")) return " DEFAULT VALUES";
   return cursor.words("as") ? " an alias" : undefined;
+}
+
+/** DuckLake has no constraints and no RETURNING either. */
+function insteadOf(extra: string, table: string): string {
+  if (/^ (OR|ON) /.test(extra))
+    return ": rows of a table with a primary key are upserts without it; MERGE INTO does the rest";
+  return extra === " RETURNING" ? "" : `: INSERT INTO ${table} does`;
 }
 
 const isWord = (text: string) => (token: Token | undefined) =>
