@@ -51,6 +51,7 @@ describe.each(PAIRS.map((pair) => ({ name: `${pair.catalog.name}, ${pair.store.n
         expect(await run.check(eider)).toEqual([]);
         await run.direct(eider);
         expect(await run.check(eider)).toEqual([]);
+        await run.widen(eider);
         const shown = await run.sql(
           eider,
           "SELECT path FROM duckdb_databases() UNION ALL SELECT secret_string FROM duckdb_secrets()",
