@@ -34,6 +34,7 @@ export const ERRORS = {
   schema_mismatch: { grpc: INVALID_ARGUMENT, http: 400, retryable: false, level: "debug" },
   type_unsupported: { grpc: INVALID_ARGUMENT, http: 400, retryable: false, level: "debug" },
   constraint_violated: { grpc: INVALID_ARGUMENT, http: 400, retryable: false, level: "debug" },
+  method_not_allowed: { grpc: UNIMPLEMENTED, http: 405, retryable: false, level: "debug" },
   not_found: { grpc: NOT_FOUND, http: 404, retryable: false, level: "debug" },
   table_not_found: { grpc: NOT_FOUND, http: 404, retryable: false, level: "debug" },
   already_exists: { grpc: ALREADY_EXISTS, http: 409, retryable: false, level: "debug" },

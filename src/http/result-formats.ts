@@ -74,7 +74,8 @@ const BY_TYPE = new Map(
 
 /** The format that the header `Accept` prefers. Throws `not_acceptable` when it takes none of them. */
 export function chooseFormat(accept: string | undefined): ResultFormat {
-  const headers = accept === undefined ? {} : { accept };
+  // Scripts send an empty one where a variable is not set.
+  const headers = accept === undefined || accept.trim() === "" ? {} : { accept };
   const chosen = new Negotiator({ headers }).mediaType([...BY_TYPE.keys()]);
   const format = chosen === undefined ? undefined : BY_TYPE.get(chosen);
   if (format) return format;

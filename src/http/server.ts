@@ -126,9 +126,15 @@ function countAndLog(app: FastifyInstance, { log, metrics, traces }: HttpOptions
 }
 
 function answerErrors(app: FastifyInstance, log: Logger): void {
-  app.setNotFoundHandler((request, reply) =>
-    sendError(reply, new EiderError("not_found", `no such route: ${request.method} ${request.url}`)),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split("?", 1)[0] ?? "";
+    const allowed = app.supportedMethods.filter((method) => app.hasRoute({ url: path, method }));
+    if (allowed.length === 0)
+      return sendError(reply, new EiderError("not_found", `no such route: ${request.method} ${request.url}`));
+    reply.header("Allow", allowed.join(", "));
+    const text = `${path} takes ${allowed.join(" and ")}, not ${request.method}`;
+    return sendError(reply, new EiderError("method_not_allowed", text));
+  });
   app.setErrorHandler((error: FastifyError | EiderError, request, reply) => {
     const known = error instanceof EiderError ? error : fromFastify(error);
     log[known.row.level]({ err: error, method: request.method, url: request.url }, "http request failed");

@@ -3,6 +3,7 @@ import { chooseFormat } from "../../../src/http/result-formats.ts";
 
 test.each([
   [undefined, "json"],
+  ["", "json"],
   ["*/*", "json"],
   ["application/json", "json"],
   ["text/csv", "csv"],

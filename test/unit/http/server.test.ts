@@ -127,6 +127,17 @@ test("GET /ready tells why not", async () => {
   expect(await call("/ready")).toMatchObject({ status: 200, body: { status: "ready", reasons: [] } });
 });
 
+test("a route asked for by another method says which it takes", async () => {
+  const { call } = await open();
+  const { status, body, response } = await call("/flush?x=1");
+  expect([status, body.error.code, body.error.message]).toEqual([
+    405,
+    "method_not_allowed",
+    "/flush takes POST, not GET",
+  ]);
+  expect(response.headers.get("allow")).toBe("POST");
+});
+
 test("GET /metrics is Prometheus' text and counts requests by route, not by address", async () => {
   const { call } = await open();
   await call("/nonsense/1");
