@@ -8,6 +8,12 @@ import { keyComment } from "./keys.ts";
 const TABLE_NAME_LIMIT_BYTES = 200;
 
 /** Names that a segment gives a meaning of its own: DuckDB's row number, and the row's operation. */
+const RESERVED_SCHEMAS: ReadonlyMap<string, string> = new Map([
+  [STATE_SCHEMA, "Eider's own state"],
+  // A table of the lake there could not be named in SQL.
+  ["information_schema", "the catalog's own views"],
+  ["pg_catalog", "the catalog's own views"],
+]);
 const RESERVED_COLUMNS = ["rowid", "_eider_op"];
 
 export interface CreateOptions {
@@ -56,9 +62,9 @@ function checkNames(shape: TableShape): void {
   const name = targetName(shape.target);
   if (schema === "" || table === "") throw new EiderError("request_invalid", `table ${name} has an empty name`);
   checkTableName(shape.target);
-  if (schema.toLowerCase() === STATE_SCHEMA) {
-    throw new EiderError("request_invalid", `schema ${STATE_SCHEMA} holds Eider's own state; choose another schema`);
-  }
+  const holds = RESERVED_SCHEMAS.get(schema.toLowerCase());
+  if (holds !== undefined)
+    throw new EiderError("request_invalid", `schema ${schema} holds ${holds}; choose another schema`);
   if (shape.columns.length === 0) throw new EiderError("request_invalid", `table ${name} needs at least one column`);
   const reserved = shape.columns.find((column) => RESERVED_COLUMNS.includes(column.name.toLowerCase()));
   if (reserved) {

@@ -78,6 +78,11 @@ describe("tables", () => {
     [{ target: target("x".repeat(201)), columns: [column("a", "INTEGER")], primaryKey: [] }, "request_invalid"],
     [{ target: target("t", "_EIDER"), columns: [column("a", "INTEGER")], primaryKey: [] }, "request_invalid"],
     [{ target: target("t"), columns: [column("_eider_op", "INTEGER")], primaryKey: [] }, "request_invalid"],
+    [
+      { target: target("t", "Information_Schema"), columns: [column("a", "INTEGER")], primaryKey: [] },
+      "request_invalid",
+    ],
+    [{ target: target("t", "pg_catalog"), columns: [column("a", "INTEGER")], primaryKey: [] }, "request_invalid"],
     [{ target: target("t"), columns: [column("a", "HUGEINT")], primaryKey: [] }, "type_unsupported"],
     [{ target: target("t"), columns: [column("a", "TIME_NS")], primaryKey: [] }, "type_unsupported"],
     [{ target: target("t"), columns: [column("a", "INTEGER")], primaryKey: ["b"] }, "schema_mismatch"],
