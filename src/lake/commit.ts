@@ -25,8 +25,11 @@ import type { Watermarks } from "./watermark.ts";
 export interface CommitServices {
   readonly database: () => Database;
   readonly connect: () => Promise<Connection>;
-  /** Opens the lake instance anew if it is dead; then resolves to true, and all that was attached to it is gone. */
-  readonly reopen: () => Promise<boolean>;
+  /**
+   * After an error that may mean that the lake instance is dead: opens it anew if it is, resolves to true then, and all that
+   * was attached to it is gone.
+   */
+  readonly reopen: (error: unknown) => Promise<boolean>;
   readonly descriptions: TableDescriptions;
   readonly watermarks: Watermarks;
   readonly fences: Fences;
@@ -302,7 +305,7 @@ export class FlushRun {
 
   /** A fresh connection, to an instance that is opened anew if it is dead. */
   async #reopen(error: EiderError): Promise<void> {
-    if (await this.#services.reopen()) {
+    if (await this.#services.reopen(error)) {
       this.#isInstanceLost = true;
       this.#services.log.error({ error: error.message }, "the lake's DuckDB instance was opened anew");
     } else {

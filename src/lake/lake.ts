@@ -240,7 +240,7 @@ export class Lake implements AsyncDisposable {
    * if it is, which closes all its connections. Resolves to what the client is to be told.
    */
   async afterError(error: unknown): Promise<unknown> {
-    if (isFatal(error)) await this.#parts.turn.run(() => this.#parts.services.reopen());
+    if (isFatal(error)) await this.#parts.turn.run(() => this.#parts.services.reopen(error));
     return await this.#watch.explain(error);
   }
 

@@ -63,7 +63,7 @@ async function maintainOnce(
       : await inTurn(() => stoppable(signal, connection, () => connection.rows(ageSql(work)).then(count)));
   } catch (error) {
     // Before the connection is closed: on a dead instance that would end the process.
-    if (isFatal(error)) await services.reopen();
+    if (isFatal(error)) await services.reopen(error);
     throw error;
   }
 }

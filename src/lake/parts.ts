@@ -6,6 +6,7 @@ import { LakeInstance, type LakePlace } from "./instance.ts";
 import type { LakeOptions } from "./options.ts";
 import { prepareLake } from "./prepare.ts";
 import { Retries } from "./retries.ts";
+import { isOfOldStatistics, renewNow } from "./statistics.ts";
 import { TableDescriptions } from "./table-descriptions.ts";
 import { TableFences } from "./table-fences.ts";
 import { Tables } from "./tables.ts";
@@ -65,9 +66,10 @@ async function composeParts(
     ...prepared,
     database: () => instance.database,
     connect,
-    async reopen() {
+    async reopen(error) {
       const isNew = await instance.reopenIfDead();
       if (isNew) descriptions.invalidate();
+      else if (isOfOldStatistics(error)) await renewNow(connect, log);
       return isNew;
     },
     descriptions,

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
-import type { Connection } from "../duck/database.ts";
+import { type Connection, withConnection } from "../duck/database.ts";
 import { LAKE } from "../duck/sql.ts";
+import { messageOf } from "../errors.ts";
 import { stateTable } from "./state.ts";
+import type { Log } from "./types.ts";
 
 /** A number for all columns of the lake as the transaction sees them, by table, name and type. */
 export async function columnsHash(connection: Connection): Promise<unknown> {
@@ -9,6 +11,24 @@ export async function columnsHash(connection: Connection): Promise<unknown> {
     `SELECT bit_xor(hash(table_oid, column_name, data_type)) AS columns FROM duckdb_columns() WHERE database_name = '${LAKE}'`,
   );
   return row?.["columns"];
+}
+
+/** What DuckLake says when it meets statistics of a column's old type. */
+export function isOfOldStatistics(error: unknown): boolean {
+  return /SetMin or SetMax called with Value that does not match/.test(messageOf(error));
+}
+
+/**
+ * After such an error: another tool has changed a column's type on this lake, and no file has been added since. What has
+ * failed can be tried again then.
+ */
+export async function renewNow(connect: () => Promise<Connection>, log: Log): Promise<void> {
+  try {
+    await withConnection(connect, (connection) => connection.transaction(() => renewStatistics(connection)));
+    log.warn({}, "another tool has changed a column's type: the lake's statistics are loaded anew");
+  } catch (error) {
+    log.error({ error: messageOf(error) }, "the statistics of a changed column could not be loaded anew");
+  }
 }
 
 /**

@@ -28,7 +28,7 @@ export async function commitUnmarked(
     if (!isDead) await connection.rollback();
   }
   try {
-    if (isDead) await services.reopen();
+    if (isDead) await services.reopen(failure);
     using own = connection.isClosed ? await services.connect() : undefined;
     const settling = own ?? connection;
     if (verdict === "in_doubt") await settlement.keepCompaction(settling, entry);

@@ -55,6 +55,28 @@ describe("flush transactions", () => {
   const dataFiles = async () =>
     (await readdir(fixture.dataPath, { recursive: true })).filter((name) => name.endsWith(".parquet"));
 
+  it("a column that another tool has widened is flushed at the second attempt, though no file was added", async () => {
+    const narrow = [column("id", "INTEGER"), column("v", "VARCHAR")];
+    await lake.createTable({ target: target("t"), columns: narrow, primaryKey: ["id"] });
+    const flush = async (firstSeq: number, v: string) => {
+      const select = `SELECT range::INTEGER, '${v}', ${UPSERT} FROM range(100)`;
+      const segment = await fixture.segment({
+        ...{ target: target("t"), columns: narrow, primaryKey: ["id"] },
+        ...{ firstSeq, select },
+      });
+      return lake.commitFlush([
+        { target: target("t"), segments: [segment], compaction: await fixture.compact([segment]) },
+      ]);
+    };
+    expectClean(await flush(1, "old"));
+    expect(await query(lake, "SELECT v FROM t WHERE id = 7")).toEqual([{ v: "old" }]);
+    await query(lake, "ALTER TABLE t ALTER id TYPE BIGINT");
+    const { failures } = await flush(101, "new");
+    expect(failures.map(({ error }) => error.message).join()).toContain("SetMin or SetMax");
+    expectClean(await flush(101, "new"));
+    expect(await query(lake, "SELECT v FROM t WHERE id = 7")).toEqual([{ v: "new" }]);
+  });
+
   it("an append-only table gets its rows, its watermark, and one file for several segments", async () => {
     await create("t", []);
     const segments = [
