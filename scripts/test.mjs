@@ -18,8 +18,8 @@ process.env.EIDER_PYTHON ??= setupPython();
 process.env.UV_THREADPOOL_SIZE ??= THREADS;
 try {
   await setupExtensions();
-} catch {
-  finish({ passed: 0, failed: 1, skipped: 0 }, "the extensions that the tests need are missing");
+} catch (error) {
+  finish({ passed: 0, failed: 1, skipped: 0 }, `${error}\nthe extensions that the tests need are missing`);
 }
 
 const scratch = mkdtempSync(join(tmpdir(), "eider-test-"));

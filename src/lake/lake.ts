@@ -18,6 +18,7 @@ import { Metadata } from "./metadata.ts";
 import type { LakeOptions } from "./options.ts";
 import { type LakeParts, openParts } from "./parts.ts";
 import type { Attempts, Committer } from "./retries.ts";
+import { renewStatistics } from "./statistics.ts";
 import { parseDataPath } from "./stores.ts";
 import type { TableDescriptions } from "./table-descriptions.ts";
 import type { CommitResult, FlushPart } from "./types.ts";
@@ -233,6 +234,19 @@ export class Lake implements AsyncDisposable {
   async info(): Promise<LakeInfo> {
     using connection = await this.#instance.connect();
     return await readInfo(connection, this.#place.metadata);
+  }
+
+  /** To be called once the transaction that has changed a column's type has ended. */
+  async renewStatistics(): Promise<void> {
+    const { definitions, turn } = this.#parts;
+    // Where tables are being defined for long, the first error by the old statistics has it done.
+    const release = await definitions.holdForFlush().catch(() => undefined);
+    if (!release) return;
+    try {
+      await turn.run(() => renewStatistics(() => this.#instance.connect(), this.#options.log));
+    } finally {
+      release();
+    }
   }
 
   /**

@@ -6,7 +6,7 @@ import { LakeInstance, type LakePlace } from "./instance.ts";
 import type { LakeOptions } from "./options.ts";
 import { prepareLake } from "./prepare.ts";
 import { Retries } from "./retries.ts";
-import { isOfOldStatistics, renewNow } from "./statistics.ts";
+import { isOfOldStatistics, renewStatistics } from "./statistics.ts";
 import { TableDescriptions } from "./table-descriptions.ts";
 import { TableFences } from "./table-fences.ts";
 import { Tables } from "./tables.ts";
@@ -69,7 +69,7 @@ async function composeParts(
     async reopen(error) {
       const isNew = await instance.reopenIfDead();
       if (isNew) descriptions.invalidate();
-      else if (isOfOldStatistics(error)) await renewNow(connect, log);
+      else if (isOfOldStatistics(error)) await renewStatistics(connect, log);
       return isNew;
     },
     descriptions,

@@ -24,7 +24,7 @@ import { ConstantRows } from "./constant-rows.ts";
 import type { SessionContext } from "./context.ts";
 import { flushNamed } from "./read-barrier.ts";
 import { ConcatenatedRows } from "./row-streams.ts";
-import { runTransactionStatement, startAlteration } from "./statement-effects.ts";
+import { refuseNewUnstorable, runTransactionStatement, unstorableColumns } from "./statement-effects.ts";
 
 const { StatementType } = duckdb;
 
@@ -42,6 +42,8 @@ const KEEPS_TABLES: ReadonlySet<number> = new Set([
   StatementType.PREPARE,
 ]);
 const DEFINES: ReadonlySet<number> = new Set([StatementType.CREATE, StatementType.ALTER, StatementType.DROP]);
+
+const DEFINING_WORDS: ReadonlySet<string> = new Set(["create", "alter", "drop"]);
 
 const CHANGES_ROWS: ReadonlySet<number> = new Set([
   StatementType.INSERT,
@@ -86,11 +88,20 @@ export class EngineStatement implements Prepared {
   static async prepare(context: SessionContext, piece: Piece, options: ExecuteOptions): Promise<EngineStatement> {
     const transaction = context.sql.transactionFor(options.transaction);
     // Preparing alone must not begin a lazy transaction: an idle client would pin a snapshot.
-    return context.sql.onSlot(
-      transaction?.hasBegun ? transaction : undefined,
-      async (slot) => new EngineStatement(context, piece, slot, await Statement.prepare(slot.connection, piece.sql)),
-      "read",
-    );
+    const prepare = () =>
+      context.sql.onSlot(
+        transaction?.hasBegun ? transaction : undefined,
+        async (slot) => new EngineStatement(context, piece, slot, await Statement.prepare(slot.connection, piece.sql)),
+        "read",
+      );
+    if (!DEFINING_WORDS.has(piece.tokens[0]?.text ?? "") || transaction?.holdsDefinitions) return prepare();
+    // What DuckLake has looked up for it is freed by another's COMMIT of a definition.
+    const release = await context.services.lake.holdDefinitions();
+    try {
+      return await prepare();
+    } finally {
+      release();
+    }
   }
 
   async describe(parameters: Parameters): Promise<Uint8Array | undefined> {
@@ -170,6 +181,11 @@ export class EngineStatement implements Prepared {
         });
       const update = () => (transaction ? run() : services.lake.commit(this.#committer, run, { signal }));
       const count = await (this.#definesTables ? whileDefining(services.lake, transaction, update) : update());
+      if (this.#changesType) {
+        const renew = () => services.lake.renewStatistics();
+        if (transaction) transaction.atEnd(renew);
+        else await renew();
+      }
       end("ok");
       return { kind: "count", count };
     } catch (error) {
@@ -199,6 +215,11 @@ export class EngineStatement implements Prepared {
   /** Temporary objects are the session's own and concern nobody else. */
   get #definesTables(): boolean {
     return DEFINES.has(this.#type) && !isTemporary(this.#piece);
+  }
+
+  /** ALTER … [SET DATA] TYPE. */
+  get #changesType(): boolean {
+    return this.#type === StatementType.ALTER && this.#piece.tokens.some(({ text }) => /^type$/i.test(text));
   }
 
   get #committer(): Committer {
@@ -244,13 +265,13 @@ export class EngineStatement implements Prepared {
     this.#used.add(statement);
     const isDefinition = DEFINES.has(statement.type);
     const runAll = async () => {
-      const alteration = statement.type === StatementType.ALTER ? await startAlteration(slot.connection) : undefined;
+      const before = statement.type === StatementType.ALTER ? await unstorableColumns(slot.connection) : undefined;
       let count = 0;
       for (const round of combineSets(this.#piece, sets)) {
         throwIfAborted(signal);
         count += await this.#runRound(slot, statement, round);
       }
-      await alteration?.finish();
+      if (before) await refuseNewUnstorable(slot.connection, before);
       return isDefinition || SETS.has(statement.type) ? 0 : count;
     };
     const { lake } = this.#context.services;

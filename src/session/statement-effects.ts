@@ -2,7 +2,6 @@ import { refuseUnstorable } from "../arrow/types.ts";
 import type { Column } from "../base/table.ts";
 import type { Connection } from "../duck/database.ts";
 import { LAKE } from "../duck/sql.ts";
-import { columnsHash, renewStatistics } from "../lake/statistics.ts";
 import type { Piece } from "../query/tokens.ts";
 import type { SessionContext } from "./context.ts";
 
@@ -25,21 +24,8 @@ export async function runTransactionStatement(context: SessionContext, piece: Pi
   await context.sql.endTransaction(open.id, COMMIT_WORDS.has(word) ? "commit" : "rollback");
 }
 
-/** To be called before an ALTER, in its transaction, and `finish` after it. */
-export async function startAlteration(connection: Connection): Promise<{ readonly finish: () => Promise<void> }> {
-  const unstorable = await unstorableColumns(connection);
-  const columns = await columnsHash(connection);
-  return {
-    async finish() {
-      for (const [key, column] of await unstorableColumns(connection))
-        if (!unstorable.has(key)) refuseUnstorable(column);
-      if ((await columnsHash(connection)) !== columns) await renewStatistics(connection);
-    },
-  };
-}
-
 /** Columns of the lake with a type that it stores wrongly: another tool may have made some. By table, name and type. */
-async function unstorableColumns(connection: Connection): Promise<ReadonlyMap<string, Column>> {
+export async function unstorableColumns(connection: Connection): Promise<ReadonlyMap<string, Column>> {
   const rows = await connection.rows(
     `SELECT table_oid, column_name, data_type FROM duckdb_columns()
       WHERE database_name = '${LAKE}' AND regexp_matches(data_type, 'HUGEINT|TIME_NS|TIME WITH TIME ZONE')`,
@@ -49,4 +35,9 @@ async function unstorableColumns(connection: Connection): Promise<ReadonlyMap<st
     return [JSON.stringify([String(table), column]), column] as const;
   });
   return new Map(columns);
+}
+
+/** After an ALTER, in its transaction: it must not have made such a column. */
+export async function refuseNewUnstorable(connection: Connection, before: ReadonlyMap<string, Column>): Promise<void> {
+  for (const [key, column] of await unstorableColumns(connection)) if (!before.has(key)) refuseUnstorable(column);
 }
