@@ -106,8 +106,8 @@ test("a transaction whose first statement defines a table and cannot begin gives
 test.each(DEFINITIONS)("a transaction is not idle while its statement waits for others: %s", async (sql) => {
   await run("BEGIN");
   await run("SELECT 1");
-  const release = await system.lake.holdDefinitions();
   const statement = await session.prepare(sql, {});
+  const release = await system.lake.holdDefinitions();
   const waits = asksForDefinitions(system.lake);
   const running = statement.execute(undefined, {});
   await waits;
@@ -133,8 +133,8 @@ test("a transaction is idle from the end of its last result on", async () => {
 
 test("a statement that still waits when its transaction ends does not begin it again", async () => {
   await run("BEGIN");
-  const release = await system.lake.holdDefinitions();
   const statement = await session.prepare("CREATE TABLE t (a INT)", {});
+  const release = await system.lake.holdDefinitions();
   const waits = asksForDefinitions(system.lake);
   const running = statement.execute(undefined, {});
   running.catch(() => undefined);
