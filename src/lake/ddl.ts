@@ -7,13 +7,14 @@ import { keyComment } from "./keys.ts";
 /** DuckLake makes a folder of the table's name; a longer one is created but cannot be inserted into. */
 const TABLE_NAME_LIMIT_BYTES = 200;
 
-/** Names that a segment gives a meaning of its own: DuckDB's row number, and the row's operation. */
+/** Schemas that hold something else already, and what. */
 const RESERVED_SCHEMAS: ReadonlyMap<string, string> = new Map([
   [STATE_SCHEMA, "Eider's own state"],
   // A table of the lake there could not be named in SQL.
   ["information_schema", "the catalog's own views"],
   ["pg_catalog", "the catalog's own views"],
 ]);
+/** Names that a segment gives a meaning of its own: DuckDB's row number, and the row's operation. */
 const RESERVED_COLUMNS = ["rowid", "_eider_op"];
 
 export interface CreateOptions {

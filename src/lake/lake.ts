@@ -238,12 +238,12 @@ export class Lake implements AsyncDisposable {
 
   /** To be called once the transaction that has changed a column's type has ended. */
   async renewStatistics(): Promise<void> {
-    const { definitions, turn } = this.#parts;
+    const { definitions, turn, services } = this.#parts;
     // Where tables are being defined for long, the first error by the old statistics has it done.
     const release = await definitions.holdForFlush().catch(() => undefined);
     if (!release) return;
     try {
-      await turn.run(() => renewStatistics(() => this.#instance.connect(), this.#options.log));
+      await turn.run(() => renewStatistics(services.connect, services.log));
     } finally {
       release();
     }

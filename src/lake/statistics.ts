@@ -14,8 +14,8 @@ export function isOfOldStatistics(error: unknown): boolean {
  * keeps them for as long as the snapshots' `next_file_id` stays, with the types that the columns had then. A filter on a
  * widened column then fails, in queries and in the flush of a keyed table, which so would never add the file that ends it.
  * An inlined row takes a number of a file, also when it is deleted at once; the delete meets no other transaction's row.
- * A transaction of its own: within that of the ALTER DuckLake has read freed memory. Never rejects: until it has been done
- * the next error has it done.
+ * A transaction of its own, which adds nothing to the ALTER's. Never rejects: until it has been done the next error has
+ * it done.
  */
 export async function renewStatistics(connect: () => Promise<Connection>, log: Log): Promise<void> {
   const table = stateTable("primary_keys");

@@ -101,18 +101,28 @@ export interface DuckdbUse {
   readonly tempBytes: number;
 }
 
+/** A scrape asks all gauges at the same time: the owners, every open segment among them, are asked once for all three. */
 export function collectDuckdb(metrics: Metrics, uses: () => Promise<readonly DuckdbUse[]>): void {
-  collectWith(metrics.duckdbMemory, async () => {
-    for (const { instance, memoryBytes } of await uses()) metrics.duckdbMemory.set({ instance }, memoryBytes);
-  });
-  collectWith(metrics.duckdbCache, async () => {
-    for (const { instance, cacheBytes } of await uses()) {
-      if (cacheBytes !== undefined) metrics.duckdbCache.set({ instance }, cacheBytes);
-    }
-  });
-  collectWith(metrics.duckdbTemp, async () => {
-    for (const { instance, tempBytes } of await uses()) metrics.duckdbTemp.set({ instance }, tempBytes);
-  });
+  let asking: Promise<readonly DuckdbUse[]> | undefined;
+  const ask = () => {
+    asking ??= uses().finally(() => {
+      asking = undefined;
+    });
+    return asking;
+  };
+  const gauges = [
+    [metrics.duckdbMemory, (use: DuckdbUse) => use.memoryBytes],
+    [metrics.duckdbCache, (use: DuckdbUse) => use.cacheBytes],
+    [metrics.duckdbTemp, (use: DuckdbUse) => use.tempBytes],
+  ] as const;
+  for (const [gauge, bytesOf] of gauges) {
+    collectWith(gauge, async () => {
+      for (const use of await ask()) {
+        const bytes = bytesOf(use);
+        if (bytes !== undefined) gauge.set({ instance: use.instance }, bytes);
+      }
+    });
+  }
 }
 
 interface QueryGauges {

@@ -94,7 +94,8 @@ export class EngineStatement implements Prepared {
         async (slot) => new EngineStatement(context, piece, slot, await Statement.prepare(slot.connection, piece.sql)),
         "read",
       );
-    if (!DEFINING_WORDS.has(piece.tokens[0]?.text ?? "") || transaction?.holdsDefinitions) return prepare();
+    const defines = DEFINING_WORDS.has(piece.tokens[0]?.text ?? "") && !isTemporary(piece);
+    if (!defines || transaction?.holdsDefinitions) return prepare();
     // What DuckLake has looked up for it is freed by another's COMMIT of a definition.
     const release = await context.services.lake.holdDefinitions();
     try {

@@ -119,6 +119,13 @@ test.each(DEFINITIONS)("a transaction is not idle while its statement waits for 
   await run("SELECT a FROM t");
 });
 
+test("a temporary table is prepared and made while another's transaction defines tables", async () => {
+  const release = await system.lake.holdDefinitions();
+  await run("CREATE TEMP TABLE own (a INT)");
+  release();
+  await run("SELECT a FROM own");
+});
+
 test("a transaction is idle from the end of its last result on", async () => {
   await run("BEGIN");
   const result = await execute("SELECT range FROM range(1_000_000)");
