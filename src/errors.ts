@@ -16,6 +16,7 @@ const ABORTED = 10;
 const UNIMPLEMENTED = 12;
 const INTERNAL = 13;
 const UNAVAILABLE = 14;
+const DATA_LOSS = 15;
 const UNAUTHENTICATED = 16;
 
 export interface ErrorRow {
@@ -56,6 +57,7 @@ export const ERRORS = {
   lake_unavailable: { grpc: UNAVAILABLE, http: 503, retryable: true, level: "warn" },
   shutting_down: { grpc: UNAVAILABLE, http: 503, retryable: true, level: "info" },
   not_implemented: { grpc: UNIMPLEMENTED, http: 501, retryable: false, level: "debug" },
+  segment_damaged: { grpc: DATA_LOSS, http: 500, retryable: false, level: "error" },
   config_invalid: { grpc: FAILED_PRECONDITION, http: 500, retryable: false, level: "error" },
   internal: { grpc: INTERNAL, http: 500, retryable: false, level: "error" },
 } as const satisfies Record<string, ErrorRow>;

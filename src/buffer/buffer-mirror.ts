@@ -52,6 +52,13 @@ export class BufferMirror {
     for (const [session, seq] of this.#sessions) if (seq <= this.#removedSeq) this.#sessions.delete(session);
   }
 
+  /** A file that was set aside: its rows have not come to the lake. False when it is none of this buffer's. */
+  dropSealed(path: string): boolean {
+    const index = this.sealed.findIndex((segment) => segment.path === path);
+    if (index >= 0) this.sealed.splice(index, 1);
+    return index >= 0;
+  }
+
   /** Of a duplicate too: it was acknowledged, and its rows may still wait. */
   acknowledged(session: string, seq: number): void {
     if (seq > this.#removedSeq) this.#sessions.set(session, Math.max(seq, this.#sessions.get(session) ?? 0));

@@ -39,6 +39,7 @@ export class BufferHost {
   readonly #instances = new IdleInstances();
   readonly #activity = new Activity();
   readonly #outbox: Outbox;
+  readonly #quarantine: Quarantine;
   readonly #buffers = new Map<string, TableBuffer>();
   readonly #ensuring = new Map<string, Promise<void>>();
   readonly #streams = new Map<number, Stream>();
@@ -50,6 +51,9 @@ export class BufferHost {
     this.#failpoints = new Failpoints(settings.failpoints);
     this.#stagingFolder = join(settings.bufferDir, STAGING, String(settings.index));
     this.#outbox = new Outbox(post, () => this.#stagedBytes());
+    this.#quarantine = new Quarantine(settings.bufferDir, this.#outbox.log, (report) =>
+      this.#outbox.quarantined(report),
+    );
   }
 
   /** Recovers this worker's folders. False when one cannot be read for a reason of the machine's: the update says which. */
@@ -67,13 +71,12 @@ export class BufferHost {
     const { bufferDir, index, workers, flushMemoryMb, known } = this.#settings;
     await rm(this.#stagingFolder, { recursive: true, force: true });
     await mkdir(this.#stagingFolder, { recursive: true });
-    const quarantine = new Quarantine(bufferDir, this.#outbox.log);
     for (const name of await readdir(bufferDir)) {
       if (!isTargetFolder(name) || workerOf(name, workers) !== index) continue;
       const found = await recoverFolder(join(bufferDir, name), {
         memoryMb: flushMemoryMb,
         segment: this.#segmentSettings(),
-        quarantine,
+        quarantine: this.#quarantine,
         cutoffMs: tokenCutoffMs(this.#settings.tokenRetentionSeconds),
         known: new Set(known),
       });
@@ -84,7 +87,7 @@ export class BufferHost {
       await buffer.seals.drained().catch(() => {});
       this.#outbox.changed(buffer);
     }
-    this.#outbox.ready(quarantine.reports);
+    this.#outbox.ready();
   }
 
   handle(request: Request): void {
@@ -158,6 +161,10 @@ export class BufferHost {
     remove: async ({ segments, compaction }) => {
       await this.#remove(segments, compaction);
       return undefined;
+    },
+    setDamagedAside: async ({ segments }) => {
+      const [first] = segments;
+      return first ? this.#ensured(first.target).then((buffer) => buffer.setDamagedAside(segments)) : 0;
     },
     clear: async ({ target }) => {
       const key = targetKey(target);
@@ -248,6 +255,7 @@ export class BufferHost {
       maxBytes: this.#settings.bufferMaxBytes,
       tokenRetentionSeconds: this.#settings.tokenRetentionSeconds,
       activity: this.#activity,
+      quarantine: this.#quarantine,
       log: this.#outbox.log,
       onSealed: (segment) => this.#outbox.sealed(segment),
       onChange: (changed) => this.#outbox.changed(changed),

@@ -45,6 +45,8 @@ export interface Calls {
   seal: { args: { target: Target; reason: SealReason }; result: string | undefined };
   compact: { args: { segments: readonly SealedSegment[] }; result: Compaction };
   remove: { args: { segments: readonly SealedSegment[]; compaction: Compaction | undefined }; result: undefined };
+  /** Those set aside come as `quarantined` of the update, before the reply: how many rows they hold. */
+  setDamagedAside: { args: { segments: readonly SealedSegment[] }; result: number };
   clear: { args: { target: Target }; result: undefined };
   usage: { args: Record<string, never>; result: { memoryBytes: number; tempBytes: number } };
   /** Finishes what is queued and closes all files. */
@@ -100,8 +102,9 @@ export interface Update {
   /** Files of staged streams that no buffer has yet. */
   readonly stagedBytes: number;
   readonly sealed: readonly SealedSegment[];
-  /** Set once, when recovery is done; requests are taken from then on. */
-  readonly ready: { readonly quarantined: readonly QuarantinedSegment[] } | undefined;
+  readonly quarantined: readonly QuarantinedSegment[];
+  /** Once, when recovery is done; requests are taken from then on. */
+  readonly isReady: boolean;
   /** Why recovery failed: the worker ends. */
   readonly failed: PlainError | undefined;
   readonly replies: readonly Reply[];

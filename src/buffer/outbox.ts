@@ -12,7 +12,8 @@ export class Outbox {
   #replies: Reply[] = [];
   #sealed: SealedSegment[] = [];
   #logs: Update["logs"][number][] = [];
-  #ready: Update["ready"];
+  #quarantined: QuarantinedSegment[] = [];
+  #isReady = false;
   #failed: Update["failed"];
   #isScheduled = false;
 
@@ -42,8 +43,13 @@ export class Outbox {
     this.#schedule();
   }
 
-  ready(quarantined: readonly QuarantinedSegment[]): void {
-    this.#ready = { quarantined };
+  quarantined(report: QuarantinedSegment): void {
+    this.#quarantined.push(report);
+    this.#schedule();
+  }
+
+  ready(): void {
+    this.#isReady = true;
     this.flush();
   }
 
@@ -57,9 +63,12 @@ export class Outbox {
     const numbers: BufferNumbers[] = [];
     for (const buffer of this.#changed) numbers.push(buffer.numbers);
     this.#changed.clear();
-    const [replies, sealed, logs, ready] = [this.#replies, this.#sealed, this.#logs, this.#ready];
-    [this.#replies, this.#sealed, this.#logs, this.#ready] = [[], [], [], undefined];
-    this.#post({ logs, numbers, stagedBytes: this.#stagedBytes(), sealed, ready, failed: this.#failed, replies });
+    const [replies, sealed, logs] = [this.#replies, this.#sealed, this.#logs];
+    [this.#replies, this.#sealed, this.#logs] = [[], [], []];
+    const [quarantined, isReady] = [this.#quarantined, this.#isReady];
+    [this.#quarantined, this.#isReady] = [[], false];
+    const stagedBytes = this.#stagedBytes();
+    this.#post({ logs, numbers, stagedBytes, sealed, quarantined, isReady, failed: this.#failed, replies });
   }
 
   #say(level: "info" | "warn" | "error", fields: object, message: string): void {

@@ -19,15 +19,12 @@ export interface QuarantinedSegment {
 export class Quarantine {
   readonly #bufferDir: string;
   readonly #log: Log;
-  readonly #reports: QuarantinedSegment[] = [];
+  readonly #onReport: (report: QuarantinedSegment) => void;
 
-  constructor(bufferDir: string, log: Log) {
+  constructor(bufferDir: string, log: Log, onReport: (report: QuarantinedSegment) => void) {
     this.#bufferDir = bufferDir;
     this.#log = log;
-  }
-
-  get reports(): readonly QuarantinedSegment[] {
-    return this.#reports;
+    this.#onReport = onReport;
   }
 
   async copy(path: string): Promise<void> {
@@ -46,7 +43,7 @@ export class Quarantine {
     await syncPath(dirname(path));
     await this.#report(
       { path, movedTo: folder, reason, rowsKept: 0 },
-      "a damaged segment was set aside; its rows are not in the lake",
+      "a damaged segment was set aside; its rows are not in the lake, but for what an earlier flush brought there",
     );
   }
 
@@ -57,13 +54,13 @@ export class Quarantine {
   }
 
   async #report(report: QuarantinedSegment, message: string): Promise<void> {
-    this.#reports.push(report);
     await writeFile(
       join(report.movedTo, "reason.json"),
       `${JSON.stringify({ ...report, atMs: Date.now() }, undefined, 2)}\n`,
     );
     await syncPath(report.movedTo);
     this.#log.error(report, message);
+    this.#onReport(report);
   }
 
   async #folderFor(path: string): Promise<string> {

@@ -14,6 +14,7 @@ import {
   usedPath,
   walPath,
 } from "./buffer-folder.ts";
+import { isDamage } from "./damage.ts";
 import { type Quarantine, quarantineReason, truncateWal } from "./quarantine.ts";
 import { RowLayout } from "./row-layout.ts";
 import { Segment, type SegmentSettings } from "./segment.ts";
@@ -43,10 +44,6 @@ export interface RecoveredFolder {
   readonly target: Target;
   readonly segments: readonly RecoveredSegment[];
 }
-
-/** A full disk, too little memory, too many open files or missing rights say nothing about the file: the start fails. */
-const NOT_DAMAGE =
-  /No space left|ENOSPC|Out of Memory|could not allocate|Too many open files|Permission denied|Could not set lock|Read-only file system/i;
 
 /** A WAL may be damaged in more than one place. */
 const MAX_TRUNCATIONS = 3;
@@ -101,7 +98,7 @@ async function recoverSegment(path: string, settings: RecoverySettings): Promise
       if (reason !== "") await settings.quarantine.reportSalvaged(path, reason, recovered?.segment?.state.rows ?? 0);
       return recovered;
     } catch (error) {
-      if (NOT_DAMAGE.test(messageOf(error))) {
+      if (!isDamage(error)) {
         throw new EiderError("config_invalid", `segment ${path} cannot be opened: ${messageOf(error)}`, {
           cause: error,
         });

@@ -47,6 +47,7 @@ export class SegmentFile implements AsyncDisposable {
   readonly path: string;
   readonly #instance: SegmentInstance;
   readonly #instances: IdleInstances | undefined;
+  #hasFailed = false;
 
   private constructor(path: string, instance: SegmentInstance, instances: IdleInstances | undefined) {
     this.path = path;
@@ -132,6 +133,13 @@ export class SegmentFile implements AsyncDisposable {
     return this.#count(`SELECT count(*) AS n FROM ${SEGMENT}.main.rows`);
   }
 
+  /** Reads all that the file holds; resolves to its number of rows. */
+  async readThrough(): Promise<number> {
+    for (const table of ["meta", "tokens"]) await this.connection.rows(`SELECT * FROM ${SEGMENT}.main.${table}`);
+    // The hash needs every value, where count(*) reads no column.
+    return this.#count(`SELECT count(hash(r)) AS n FROM ${SEGMENT}.main.rows AS r`);
+  }
+
   async countTokens(): Promise<number> {
     return this.#count(`SELECT count(*) AS n FROM ${SEGMENT}.main.tokens`);
   }
@@ -159,7 +167,12 @@ export class SegmentFile implements AsyncDisposable {
   }
 
   async checkpoint(): Promise<void> {
-    await this.connection.run(`CHECKPOINT ${SEGMENT}`);
+    try {
+      await this.connection.run(`CHECKPOINT ${SEGMENT}`);
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
+    }
   }
 
   usage(): Promise<{ memoryBytes: number; tempBytes: number }> {
@@ -172,10 +185,11 @@ export class SegmentFile implements AsyncDisposable {
   }
 
   /**
-   * Closes a file that has been checkpointed; the instance is left for another one. No appender and no transaction may be
-   * left on it, and nothing may have failed: then it is to be disposed of.
+   * Closes the file; the instance is left for another one unless a checkpoint has failed. No appender and no transaction may
+   * be left on it, and nothing else may have failed: then it is to be disposed of.
    */
   async detach(): Promise<void> {
+    if (this.#hasFailed) return this[Symbol.asyncDispose]();
     try {
       await this.#instance.database.detachFile(this.connection, this.path, SEGMENT);
     } catch (error) {

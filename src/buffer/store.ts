@@ -183,6 +183,11 @@ export class BufferStore implements Buffers, AsyncDisposable {
     this.#noteDisk(mirror);
   }
 
+  async setDamagedAside(segments: readonly SealedSegment[]): Promise<number> {
+    const [first] = segments;
+    return first ? this.#slot(first.target).link.call("setDamagedAside", { segments }) : 0;
+  }
+
   /** Its tokens are forgotten too: the table that they were for is gone or empty. Streams that are open on it are refused. */
   async clearBuffer(target: Target): Promise<void> {
     const mirror = this.#mirrors.get(targetKey(target));
@@ -239,8 +244,8 @@ export class BufferStore implements Buffers, AsyncDisposable {
       onUpdate: (update) => {
         for (const numbers of update.numbers) this.#mirror(numbers.target).update(numbers);
         for (const segment of update.sealed) this.#addSealed(segment);
+        for (const report of update.quarantined) this.#addQuarantined(report);
         for (const numbers of update.numbers) this.#noteDisk(this.#mirror(numbers.target));
-        this.#quarantined.push(...(update.ready?.quarantined ?? []));
         this.#admission.setStagedBytes(this.#slots.reduce((sum, slot) => sum + slot.stagedBytes, 0));
       },
     });
@@ -252,6 +257,11 @@ export class BufferStore implements Buffers, AsyncDisposable {
     this.#noteDisk(mirror);
     if (this.#isOpen) this.#options.onSealed(segment);
     else this.#recovered.push(segment);
+  }
+
+  #addQuarantined(report: QuarantinedSegment): void {
+    this.#quarantined.push(report);
+    for (const mirror of this.#mirrors.values()) if (mirror.dropSealed(report.path)) this.#noteDisk(mirror);
   }
 
   #noteDisk(mirror: BufferMirror): void {

@@ -2,8 +2,10 @@ import { must } from "../base/assert.ts";
 import { type Target, targetName } from "../base/target.ts";
 import { EiderError } from "../errors.ts";
 import { ensureFolder } from "./buffer-folder.ts";
+import { findDamage } from "./damage.ts";
 import type { Log } from "./log.ts";
 import type { BufferNumbers } from "./messages.ts";
+import type { Quarantine } from "./quarantine.ts";
 import type { RowLayout } from "./row-layout.ts";
 import { SealQueue } from "./seal-queue.ts";
 import { Segment } from "./segment.ts";
@@ -32,6 +34,7 @@ export interface TableBufferSettings extends ChainSettings {
   readonly tokenRetentionSeconds: number;
   /** Of the worker's buffers together. */
   readonly activity: Activity;
+  readonly quarantine: Quarantine;
   readonly log: Log;
   onSealed(segment: SealedSegment): void;
   onChange(buffer: TableBuffer): void;
@@ -141,6 +144,21 @@ export class TableBuffer {
     const kept = segments.filter((segment) => this.#withTokens.has(segment.id));
     await this.#tokens.keep(kept);
     for (const segment of kept) this.#withTokens.delete(segment.id);
+  }
+
+  /** See `Buffers.setDamagedAside`. */
+  async setDamagedAside(segments: readonly SealedSegment[]): Promise<number> {
+    const { quarantine, segment: settings } = this.#settings;
+    let rows = 0;
+    for (const segment of segments) {
+      const damage = await findDamage(segment, settings.largeMemoryMb);
+      if (damage === undefined) continue;
+      await quarantine.move(segment.path, damage);
+      this.#tokens.forget(segment);
+      this.#withTokens.delete(segment.id);
+      rows += segment.rows;
+    }
+    return rows;
   }
 
   /** Deletes everything, tokens too (the table they were for is gone or empty); appends that wait are refused. */

@@ -54,6 +54,13 @@ export class TokenBook {
     this.#seen.set(row.token, row);
   }
 
+  /** Those of a segment whose rows are lost: sent again, they are to be stored. */
+  forget({ firstSeq, lastSeq }: Pick<SealedSegment, "firstSeq" | "lastSeq">): void {
+    for (const { token, seq } of this.#seen.values()) {
+      if (seq >= firstSeq && seq <= lastSeq) this.#seen.delete(token);
+    }
+  }
+
   dropExpired(): void {
     const cutoffMs = this.cutoffMs;
     for (const row of this.#seen.values()) {

@@ -134,6 +134,11 @@ export interface Buffers {
   compact(segments: readonly SealedSegment[]): Promise<Compaction>;
   /** Deletes the files of the segments, which are of one target (their tokens are kept), and the compaction's. */
   remove(segments: readonly SealedSegment[], compaction: Compaction | undefined): Promise<void>;
+  /**
+   * Reads the segments, which are of one target, whole; sets those that cannot be read aside. Resolves to how many rows
+   * these hold, as far as is known: they are not in `sealed` any more, and their tokens are forgotten.
+   */
+  setDamagedAside(segments: readonly SealedSegment[]): Promise<number>;
   /** Drops everything the target's buffer holds, unflushed. */
   clearBuffer(target: Target): Promise<void>;
   views(): readonly BufferView[];

@@ -30,7 +30,7 @@ export class WorkerLink {
     this.#ready = new Promise((resolve, reject) => {
       this.#worker.on("message", (update: Update) => {
         onUpdate(update);
-        if (update.ready) resolve(update);
+        if (update.isReady) resolve(update);
         if (update.failed) reject(new EiderError(update.failed.code, update.failed.message));
         for (const reply of update.replies) {
           const waiting = this.#waiting.get(reply.id);

@@ -76,7 +76,7 @@ export class WorkerSlot {
       this.#options.settings(),
       (update) => {
         this.#stagedBytes = update.stagedBytes;
-        if (update.ready) this.#delayMs = RESTART_FIRST_MS;
+        if (update.isReady) this.#delayMs = RESTART_FIRST_MS;
         for (const { level, fields, message } of update.logs) this.#options.log[level](fields, message);
         this.#options.onUpdate(update);
       },

@@ -1,6 +1,6 @@
 import { targetName } from "../base/target.ts";
 import type { Compaction, SealedSegment } from "../buffer/types.ts";
-import { EiderError, messageOf } from "../errors.ts";
+import { EiderError, type ErrorCode, messageOf } from "../errors.ts";
 import type { Log } from "../lake/types.ts";
 import { type Batch, newestSeq } from "./batch.ts";
 import type { Clock } from "./clock.ts";
@@ -38,7 +38,7 @@ export class TableSteps {
       table.batch = { segments, startedMs, started, compaction, compactMs: performance.now() - started };
       table.stage = "ready";
     } catch (error) {
-      this.#fail(table, error, { compact: performance.now() - started });
+      await this.#fail(table, error, { compact: performance.now() - started });
     }
   }
 
@@ -72,7 +72,7 @@ export class TableSteps {
     } catch (cause) {
       this.#parts.log.warn({ error: messageOf(cause) }, "a compaction's file could not be removed");
     }
-    this.#fail(table, error, phasesMs);
+    await this.#fail(table, error, phasesMs);
   }
 
   async #removeFiles(
@@ -94,9 +94,10 @@ export class TableSteps {
     }
   }
 
-  #fail(table: TableQueue, error: unknown, phasesMs: FlushRecord["phasesMs"]): void {
+  async #fail(table: TableQueue, cause: unknown, phasesMs: FlushRecord["phasesMs"]): Promise<void> {
     const { history, observer, log } = this.#parts;
     const { batch } = table;
+    const error = batch ? await this.#withoutDamaged(table, batch, cause) : cause;
     table.batch = undefined;
     this.#retryLater(table, error);
     if (batch) {
@@ -116,7 +117,33 @@ export class TableSteps {
     table.rejectAll(error);
   }
 
+  /** A file that cannot be read would fail each attempt: it is set aside, and the error says so. */
+  async #withoutDamaged(table: TableQueue, { segments }: Batch, error: unknown): Promise<unknown> {
+    if (!mayBeDamage(error)) return error;
+    try {
+      const rows = await this.#parts.buffers.setDamagedAside(segments);
+      if (rows === 0) return error;
+      return new EiderError(
+        "segment_damaged",
+        `a segment of table ${targetName(table.target)} is damaged, and was set aside in the buffer's quarantine; some ${rows} ` +
+          `acknowledged rows in it are not in the lake (the log names the file), all others are flushed: ${messageOf(error)}`,
+        { cause: error },
+      );
+    } catch (failure) {
+      this.#parts.log.warn({ error: messageOf(failure) }, "segments could not be looked at after a failed flush");
+      return error;
+    }
+  }
+
   #retryLater(table: TableQueue, error: unknown): void {
     table.retryLater(error, this.#parts.clock, this.#parts.onDue);
   }
 }
+
+/** What a file that cannot be read may give: no other reason is known, and trying again does not help. */
+function mayBeDamage(error: unknown): boolean {
+  return !(error instanceof EiderError) || (!error.row.retryable && !REFUSALS.has(error.code));
+}
+
+/** The lake's own, which have nothing to do with the segments. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(["table_not_found", "primary_key_missing", "schema_mismatch"]);

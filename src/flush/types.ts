@@ -8,4 +8,7 @@ export interface FlushLake {
 }
 
 /** What flushes and the sweeper need of the buffers. */
-export type FlushBuffers = Pick<Buffers, "hasBuffer" | "seal" | "sealed" | "compact" | "remove" | "views">;
+export type FlushBuffers = Pick<
+  Buffers,
+  "hasBuffer" | "seal" | "sealed" | "compact" | "remove" | "setDamagedAside" | "views"
+>;

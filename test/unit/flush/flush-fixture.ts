@@ -26,6 +26,8 @@ export class FileBuffers implements FlushBuffers {
   compacting = 0;
   mostCompacting = 0;
   readonly removed: string[] = [];
+  /** Segments that were looked at for damage. */
+  readonly lookedAt: string[] = [];
   /** Called before each compaction and removal, to delay or fail them. */
   onCompact: (segments: readonly SealedSegment[]) => Promise<void> | void = () => {};
   onRemove: (segments: readonly SealedSegment[]) => void = () => {};
@@ -97,6 +99,11 @@ export class FileBuffers implements FlushBuffers {
       await rm(path, { force: true });
     }
     if (compaction?.path) await rm(compaction.path, { force: true });
+  }
+
+  async setDamagedAside(segments: readonly SealedSegment[]): Promise<number> {
+    this.lookedAt.push(...segments.map(({ id }) => id));
+    return 0;
   }
 
   async clearBuffer(target: Target): Promise<void> {
