@@ -11,11 +11,9 @@ export async function whileDefining<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   if (!transaction) {
-    const release = await lake.holdDefinitions();
     try {
-      return await work();
+      return await lake.define(work);
     } finally {
-      release();
       lake.invalidate();
     }
   }

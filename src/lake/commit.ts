@@ -36,8 +36,8 @@ export interface CommitServices {
   readonly guards: Guards;
   readonly settlement: Settlement;
   readonly retries: Retries;
-  /** See `Lake.holdDefinitions`. */
-  readonly holdDefinitions: () => Promise<() => void>;
+  /** See `Definitions.runInFlush`. */
+  readonly define: <T>(work: () => Promise<T>) => Promise<T>;
   readonly writerId: string;
   readonly failpoints: Failpoints;
   readonly log: Log;
@@ -269,12 +269,8 @@ export class FlushRun {
   }
 
   async #makeFence(tableUuid: string): Promise<void> {
-    const release = await this.#services.holdDefinitions();
-    try {
-      await this.#services.retries.run("ensure", () => this.#services.fences.ensure(this.#connection, tableUuid));
-    } finally {
-      release();
-    }
+    const { define, retries, fences } = this.#services;
+    await define(() => retries.run("ensure", () => fences.ensure(this.#connection, tableUuid)));
   }
 
   /** Returns when the watermark, on a fresh connection, shows that the COMMIT took effect; throws otherwise. */

@@ -22,8 +22,23 @@ export class Definitions {
     return this.#hold(DEFINITION_WAIT_MS);
   }
 
-  holdForFlush(): Promise<() => void> {
-    return this.#hold(FLUSH_DEFINITION_WAIT_MS);
+  /** Runs `work` while it is held: for one statement, or a transaction that ends within. */
+  run<T>(work: () => Promise<T>): Promise<T> {
+    return this.#run(DEFINITION_WAIT_MS, work);
+  }
+
+  /** The same by a flush, or by whatever is done again later. */
+  runInFlush<T>(work: () => Promise<T>): Promise<T> {
+    return this.#run(FLUSH_DEFINITION_WAIT_MS, work);
+  }
+
+  async #run<T>(waitMs: number, work: () => Promise<T>): Promise<T> {
+    const release = await this.#hold(waitMs);
+    try {
+      return await work();
+    } finally {
+      release();
+    }
   }
 
   async #hold(waitMs: number): Promise<() => void> {

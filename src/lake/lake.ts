@@ -150,6 +150,11 @@ export class Lake implements AsyncDisposable {
     return this.#parts.definitions.hold();
   }
 
+  /** See `Definitions.run`. */
+  define<T>(work: () => Promise<T>): Promise<T> {
+    return this.#parts.definitions.run(work);
+  }
+
   /** Another process serves this writer now: what waits here must not be flushed. */
   get isTakenOver(): boolean {
     return this.#parts.services.watermarks.isTakenOver;
@@ -240,13 +245,7 @@ export class Lake implements AsyncDisposable {
   async renewStatistics(): Promise<void> {
     const { definitions, turn, services } = this.#parts;
     // Where tables are being defined for long, the first error by the old statistics has it done.
-    const release = await definitions.holdForFlush().catch(() => undefined);
-    if (!release) return;
-    try {
-      await turn.run(() => renewStatistics(services.connect, services.log));
-    } finally {
-      release();
-    }
+    await definitions.runInFlush(() => turn.run(() => renewStatistics(services.connect, services.log))).catch(() => {});
   }
 
   /**

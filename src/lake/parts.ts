@@ -76,7 +76,7 @@ async function composeParts(
     watermarks,
     fences,
     retries,
-    holdDefinitions: () => definitions.holdForFlush(),
+    define: (work) => definitions.runInFlush(work),
     writerId,
     failpoints,
     log,

@@ -44,15 +44,12 @@ export class TableFences {
     const { fences, definitions, turn, connect, retries } = this.#options;
     const detail = await this.#unfenced(target);
     if (!detail) return;
-    const release = await definitions.hold();
-    try {
-      await turn.run(async () => {
+    await definitions.run(() =>
+      turn.run(async () => {
         using own = await connect();
         await retries.run("ensure", () => fences.ensure(own, detail.uuid));
-      });
-    } finally {
-      release();
-    }
+      }),
+    );
   }
 
   async #unfenced(target: Target): Promise<TableDetail | undefined> {

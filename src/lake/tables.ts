@@ -163,12 +163,8 @@ export class Tables {
   }
 
   /** `withConnection` for a transaction that defines tables. */
-  async #define<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    const release = await this.#options.definitions.hold();
-    try {
-      return await withConnection(this.#options.connect, work);
-    } finally {
-      release();
-    }
+  #define<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const { definitions, connect } = this.#options;
+    return definitions.run(() => withConnection(connect, work));
   }
 }

@@ -95,14 +95,8 @@ export class EngineStatement implements Prepared {
         "read",
       );
     const defines = DEFINING_WORDS.has(piece.tokens[0]?.text ?? "") && !isTemporary(piece);
-    if (!defines || transaction?.holdsDefinitions) return prepare();
     // What DuckLake has looked up for it is freed by another's COMMIT of a definition.
-    const release = await context.services.lake.holdDefinitions();
-    try {
-      return await prepare();
-    } finally {
-      release();
-    }
+    return defines && !transaction?.holdsDefinitions ? context.services.lake.define(prepare) : prepare();
   }
 
   async describe(parameters: Parameters): Promise<Uint8Array | undefined> {
