@@ -184,3 +184,8 @@ function tokensOf(text: string): Token[] {
 function defaultArgs(name: string): readonly string[] {
   return name === "DECIMAL" ? ["18", "3"] : [];
 }
+
+/** Whether values of the type hold values of others. */
+export function isNested(type: string): boolean {
+  return parseType(type).children.length > 0;
+}

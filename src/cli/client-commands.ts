@@ -39,7 +39,8 @@ export function addClientCommands(program: Command, add: AddCommand, shell: Shel
 
   const ingestCommand = addConnectionFlags(add("ingest <files...>"))
     .description(
-      "Append files to a table: paths, globs in quotes, http(s):// and s3:// addresses. Run it again if it broke.",
+      "Append files to a table: paths, globs in quotes, http(s):// and s3:// addresses. Run it again if it broke: what is " +
+        "stored is not stored twice. CSV and JSON are read by the table's types.",
     )
     .requiredOption("-t, --table <name>", "table or schema.table; made from the first batch when it is missing")
     .option("--format <format>", `${FILE_FORMAT_NAMES.join(", ")} (default: by the name's ending)`)

@@ -1,12 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
 import type { EiderClient } from "../client/client.ts";
+import { FlightError } from "../client/flight-error.ts";
+import { quotedName } from "../client/table-name.ts";
 import { NO_FLAGS } from "../config/flags.ts";
 import { loadConfig } from "../config/load.ts";
-import { EiderError } from "../errors.ts";
+import { EiderError, type ErrorCode } from "../errors.ts";
 import type { FoundFile } from "../files/file-list.ts";
-import { FileReader } from "../files/file-reader.ts";
+import { type FileBatch, FileReader } from "../files/file-reader.ts";
 import { type FileFormat, fileFormatOf } from "../files/formats.ts";
+import type { WantedColumn } from "../files/typed-text.ts";
 import { withClient } from "./connection.ts";
 import type { ConnectionFlags } from "./connection-flags.ts";
 import { ProgressLine, rateText } from "./output/progress.ts";
@@ -26,11 +29,13 @@ interface Task {
 }
 
 const OPS = ["insert", "upsert", "delete"] as const;
+/** What is wrong with a file, and stays so. */
+const UNREADABLE: ReadonlySet<ErrorCode> = new Set(["schema_mismatch", "sql_invalid", "type_unsupported"]);
 const REMOTE = /^[a-z0-9]+:\/\//i;
 
 /**
- * Appends files to a table. A batch's token is its file's fingerprint and its number there: a run that broke is run again
- * by the same command, and what is stored already is not stored twice.
+ * Appends files to a table. A batch's token is its file's fingerprint, how that is cut, and its number there: a run that
+ * broke is run again by the same command, and what is stored already is not stored twice.
  */
 export async function ingest(patterns: readonly string[], flags: IngestFlags, shell: Shell): Promise<number> {
   const op = opOf(flags.op);
@@ -72,9 +77,13 @@ async function store(
   }: { flags: IngestFlags; op: (typeof OPS)[number] | undefined; done: { rows: number; retries: number } },
 ): Promise<void> {
   const run = flags.again ? randomUUID() : "";
-  await client.put(flags.table, reader.batches(file.path, format), {
+  const wanted = format.sniff ? await columnsOf(client, flags.table) : [];
+  const { cut, batches } = await reader.open(file.path, format, wanted);
+  const name = [file.fingerprint, ...(cut === "" ? [] : [cut])].join(":");
+  const read = new ReadUntilFailure(batches);
+  const { rows } = await client.put(flags.table, read.batches(), {
     ...(op ? { op } : {}),
-    token: (index) => batchToken(file.fingerprint, index, run),
+    token: (index) => batchToken(name, index, run),
     onAck: ({ rows }) => {
       done.rows += rows;
     },
@@ -82,10 +91,48 @@ async function store(
       done.retries++;
     },
   });
+  if (read.failure === undefined) return;
+  if (!(read.failure instanceof EiderError)) throw read.failure;
+  const { code, message } = read.failure;
+  const stored = rows === 0 ? "None of its rows are stored" : `Its first ${rows} rows are stored`;
+  const advice = UNREADABLE.has(code)
+    ? "Give the column another type and run the same command again, or mend the file and ingest the rest of it."
+    : "Run the same command again for the rest.";
+  throw new EiderError(code, `${message.trimEnd()}\n${stored}. ${advice}`, { cause: read.failure });
 }
 
-export function batchToken(fingerprint: string, index: number, run = ""): string {
-  return `file:${fingerprint}:${index}${run === "" ? "" : `:${run}`}`;
+/** Ends where reading fails, so that all before that is acknowledged, and it can be said how much that is. */
+class ReadUntilFailure {
+  readonly #batches: AsyncIterable<FileBatch>;
+  failure: unknown;
+
+  constructor(batches: AsyncIterable<FileBatch>) {
+    this.#batches = batches;
+  }
+
+  async *batches(): AsyncGenerator<FileBatch> {
+    try {
+      yield* this.#batches;
+    } catch (error) {
+      this.failure = error;
+    }
+  }
+}
+
+/** Those of the table that is there, with DuckDB's types; none where it is to be made. */
+async function columnsOf(client: EiderClient, table: string): Promise<WantedColumn[]> {
+  try {
+    await using result = await client.query(`DESCRIBE ${quotedName(table)}`);
+    const described = await result.toTable();
+    return described.toArray().map(({ column_name, column_type }) => ({ name: column_name, type: column_type }));
+  } catch (error) {
+    if (error instanceof FlightError && error.code === "table_not_found") return [];
+    throw error;
+  }
+}
+
+export function batchToken(name: string, index: number, run = ""): string {
+  return `file:${name}:${index}${run === "" ? "" : `:${run}`}`;
 }
 
 async function plan(

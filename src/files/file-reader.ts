@@ -1,21 +1,35 @@
 import { createReadStream } from "node:fs";
 import { type RecordBatch, RecordBatchReader } from "apache-arrow";
+import { readBatchHeader } from "../arrow/batch-header.ts";
 import { type Connection, Database } from "../duck/database.ts";
 import { Extensions } from "../duck/extensions.ts";
 import { EiderError } from "../errors.ts";
-import { ResultStream } from "../query/result-stream.ts";
+import { type BatchLimits, ResultStream } from "../query/result-stream.ts";
 import { Slot } from "../query/slot.ts";
 import { SpoolSpace } from "../query/spool-space.ts";
 import { Statement } from "../query/statement.ts";
 import type { Frame } from "../wire/frame.ts";
 import { type FoundFile, listFiles } from "./file-list.ts";
 import type { FileFormat } from "./formats.ts";
+import type { SniffedText } from "./sniffed-text.ts";
+import { TypedText, type WantedColumn } from "./typed-text.ts";
 
 /** No other statement runs on the connection, so that no result is made to wait. */
 const NO_SPOOL = new SpoolSpace({ folder: "", memoryLimitBytes: 0, diskLimitBytes: 0 });
 
 /** A piece of a file, cut in the same places each time the file is read. */
-export type FileBatch = RecordBatch | { readonly schema: Uint8Array; readonly frames: readonly Frame[] };
+export type FileBatch = RecordBatch | SqlBatch;
+
+interface SqlBatch {
+  readonly schema: Uint8Array;
+  readonly frames: readonly Frame[];
+}
+
+export interface FilePieces {
+  /** What beside the file, DuckDB and the place of a batch says which rows it has. */
+  readonly cut: string;
+  readonly batches: AsyncIterable<FileBatch>;
+}
 
 export interface FileReaderOptions {
   readonly extensionDir: string;
@@ -24,6 +38,8 @@ export interface FileReaderOptions {
 
 const REMOTE = /^[a-z0-9]+:\/\//i;
 const ARROW_BATCH_ROWS = 65_536;
+/** Of text: few enough that later rows, which may be much longer than the first, fit a message. */
+const MAX_TEXT_BATCH_ROWS = 16_384;
 
 /**
  * Files as Arrow batches, by a DuckDB in this process. One thread reads, so that each run cuts a file in the same
@@ -43,7 +59,10 @@ export class FileReader implements AsyncDisposable {
 
   static async open(options: FileReaderOptions): Promise<FileReader> {
     const database = await Database.open({ threads: "1", preserve_insertion_order: "true" });
-    return new FileReader(database, await database.connect(), options);
+    const connection = await database.connect();
+    // Not the machine's: the same file means the same everywhere.
+    await connection.run("SET GLOBAL TimeZone = 'UTC'");
+    return new FileReader(database, connection, options);
   }
 
   async list(pattern: string): Promise<FoundFile[]> {
@@ -60,19 +79,49 @@ export class FileReader implements AsyncDisposable {
     return row?.["n"] === undefined ? undefined : Number(row["n"]);
   }
 
-  batches(path: string, format: FileFormat): AsyncIterable<FileBatch> {
-    return format.reader ? this.#duckBatches(`SELECT * FROM ${format.reader(path)}`) : arrowBatches(path);
+  /** A file's batches. Text is read by the types of the columns that it is wanted for, by name; others by those of its own. */
+  async open(path: string, format: FileFormat, wanted: readonly WantedColumn[]): Promise<FilePieces> {
+    if (format.sniff) {
+      const sniffed = await format.sniff(this.#connection, path);
+      const rows = await this.#batchRows(sniffed);
+      const text = new TypedText(path, sniffed, wanted);
+      return { cut: `${rows}`, batches: this.#textBatches(text, rows) };
+    }
+    const batches = format.reader ? this.#duckBatches(`SELECT * FROM ${format.reader(path)}`) : arrowBatches(path);
+    return { cut: "", batches };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#database[Symbol.asyncDispose]();
   }
 
-  async *#duckBatches(sql: string): AsyncGenerator<FileBatch> {
+  /**
+   * How many rows of a file of text go into a batch, all alike: as many as fill the first when it is read by the types that
+   * were sniffed. Cut by the bytes of the types that are wanted, a run after an ALTER TABLE would give a token other rows.
+   */
+  async #batchRows(sniffed: SniffedText): Promise<number> {
+    const sql = `SELECT * FROM ${sniffed.read(sniffed.columns.map(({ type }) => type))}`;
+    for await (const { frames } of this.#duckBatches(sql, { maxBatchRows: MAX_TEXT_BATCH_ROWS })) {
+      const [frame] = frames;
+      if (frame) return readBatchHeader(frame.header).rowCount;
+    }
+    return MAX_TEXT_BATCH_ROWS;
+  }
+
+  async *#textBatches(text: TypedText, rows: number): AsyncGenerator<FileBatch> {
+    try {
+      yield* this.#duckBatches(text.sql, { maxBatchRows: rows, maxBatchBytes: Number.POSITIVE_INFINITY });
+    } catch (error) {
+      throw await text.explain(error, this.#connection);
+    }
+  }
+
+  async *#duckBatches(sql: string, limits: BatchLimits = {}): AsyncGenerator<SqlBatch> {
     const statement = await Statement.prepare(this.#connection, sql);
     try {
       const source = { detached: () => this.#database.connect(), sql, set: [], canRepeat: true };
       await using rows = new ResultStream(new Slot(this.#connection), await statement.stream(), {
+        ...limits,
         source,
         spool: NO_SPOOL,
       });

@@ -1,23 +1,27 @@
+import type { Connection } from "../duck/database.ts";
 import { quoteLiteral } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
+import { type SniffedText, sniffCsv, sniffJson } from "./sniffed-text.ts";
 
 export interface FileFormat {
   readonly name: string;
   readonly endings: readonly string[];
-  /** DuckDB's reader, as SQL; undefined: Arrow files are read as they are. */
-  readonly reader: ((path: string) => string) | undefined;
+  /** DuckDB's reader, as SQL, of files that have types of their own. */
+  readonly reader?: (path: string) => string;
+  /** Of text, which gets its types from the table. Arrow files, with neither, are read as they are. */
+  readonly sniff?: (connection: Connection, path: string) => Promise<SniffedText>;
 }
 
 /** THE table of files that can be ingested. */
 const FORMATS: readonly FileFormat[] = [
   { name: "parquet", endings: [".parquet", ".pq"], reader: (path) => `read_parquet(${quoteLiteral(path)})` },
-  { name: "csv", endings: [".csv", ".tsv", ".csv.gz", ".tsv.gz"], reader: (path) => `read_csv(${quoteLiteral(path)})` },
+  { name: "csv", endings: [".csv", ".tsv", ".csv.gz", ".tsv.gz"], sniff: sniffCsv },
   {
     name: "json",
     endings: [".json", ".ndjson", ".jsonl", ".json.gz", ".ndjson.gz", ".jsonl.gz"],
-    reader: (path) => `read_json(${quoteLiteral(path)})`,
+    sniff: sniffJson,
   },
-  { name: "arrow", endings: [".arrow", ".arrows", ".feather", ".ipc"], reader: undefined },
+  { name: "arrow", endings: [".arrow", ".arrows", ".feather", ".ipc"] },
 ];
 
 export const FILE_FORMAT_NAMES: readonly string[] = FORMATS.map(({ name }) => name);

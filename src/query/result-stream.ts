@@ -1,5 +1,5 @@
 import type duckdb from "@duckdb/node-bindings";
-import { type Frame, ResultEncoder } from "../arrow/read.ts";
+import { type Frame, ResultEncoder, type ResultEncoderOptions } from "../arrow/read.ts";
 import type { ResultTypeOptions } from "../arrow/types.ts";
 import type { EiderError } from "../errors.ts";
 import { ChunkStream, type ChunkStreamOptions } from "./chunk-stream.ts";
@@ -10,7 +10,9 @@ import type { SpoolSpace } from "./spool-space.ts";
 
 export { resultColumns, type StreamEnd } from "./chunk-stream.ts";
 
-export interface ResultStreamOptions extends ResultTypeOptions, ChunkStreamOptions {
+export type BatchLimits = Pick<ResultEncoderOptions, "maxBatchBytes" | "maxBatchRows">;
+
+export interface ResultStreamOptions extends ResultTypeOptions, ChunkStreamOptions, BatchLimits {
   readonly spool: SpoolSpace;
 }
 
@@ -39,7 +41,12 @@ export class ResultStream implements AsyncDisposable {
     });
     this.#spool = new FrameSpool(options.spool);
     const { columns } = this.#chunks;
-    this.#encoder = new ResultEncoder(columns, { widenUnsigned: options.widenUnsigned ?? false });
+    const { maxBatchBytes, maxBatchRows, widenUnsigned = false } = options;
+    this.#encoder = new ResultEncoder(columns, {
+      widenUnsigned,
+      ...(maxBatchBytes === undefined ? {} : { maxBatchBytes }),
+      ...(maxBatchRows === undefined ? {} : { maxBatchRows }),
+    });
     this.schema = resultSchema(columns, options);
   }
 

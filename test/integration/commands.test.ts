@@ -150,6 +150,128 @@ test("ingest stores each kind of file, and a run that is repeated stores nothing
   expect(await run(["ingest", join(DATA, "7zip.png"), "--table", "t"], env)).toMatchObject({ code: 78 });
 });
 
+test("ingest reads text by the types of the table that is there, and says where a value does not fit", async () => {
+  await using eider = await startEider({ settings: { bufferMaxAgeSeconds: 3600 } });
+  await using dir = tempDir("ingest-typed");
+  const env = { EIDER_URI: eider.flightUri };
+  const file = (name: string, text: string) => {
+    writeFileSync(join(dir.path, name), text);
+    return join(dir.path, name);
+  };
+  const columns =
+    "id DECIMAL(38,0), price DECIMAL(10,2), zip VARCHAR, day DATE, made TIMESTAMPTZ, ok BOOLEAN, key UUID";
+  expect(await run(["query", `CREATE TABLE orders (${columns}, size SMALLINT)`], env)).toMatchObject({ code: 0 });
+  const id = "12345678901234567890123";
+  const key = "6f1b2a3c-0000-4000-8000-000000000001";
+  const head = "id,price,zip,day,made,ok,key,size\n";
+  const csv = file("a.csv", `${head}${id},12.50,12345,2026-01-02,2026-01-02 10:00:00,true,${key},7\n1,,1234,,,,,\n`);
+  const [price, made] = ["12.5", "2026-01-02T12:00:00+02:00"];
+  const json = file(
+    "b.json",
+    `[{"id":"${id}","price":${price},"zip":"01234","day":"2026-01-02","made":"${made}","ok":true,"key":"${key}","size":7.0}]`,
+  );
+  for (const path of [csv, json])
+    expect(await run(["ingest", path, "--table", "orders"], env)).toMatchObject({
+      code: 0,
+      stderr: expect.any(String),
+    });
+  const stored = await run(["query", "-o", "csv", "SELECT * FROM orders ORDER BY zip"], env);
+  const values = `,2026-01-02,2026-01-02T10:00:00Z,true,${key},7`;
+  expect(String(stored.stdout)).toBe(`${head}${id},12.50,01234${values}\n1,,1234,,,,,\n${id},12.50,12345${values}\n`);
+  const refused: ReadonlyArray<readonly [string, string, string]> = [
+    [
+      "c.csv",
+      'price,note\n1.5,x\n12.505,"a\nb"\n',
+      'c.csv, line 4 (row 2), column "price": 12.505 does not fit DECIMAL(10,2)',
+    ],
+    ["d.csv", "size\n1\n70000\n", 'd.csv, line 3 (row 2), column "size": 70000 does not fit SMALLINT'],
+    ["e.csv", "day\n2026-01-02 10:00:00\n", 'column "day": 2026-01-02 10:00:00 does not fit DATE'],
+    ["f.json", '{"zip":"1"}\n{"size":1.5}\n', 'f.json, row 2, column "size": 1.5 does not fit SMALLINT'],
+    ["g.json", '{"id":12345678901234567890.0}\n', 'column "id": 12345678901234567000.0 does not fit DECIMAL(38,0)'],
+  ];
+  for (const [name, text, message] of refused) {
+    const { code, stderr } = await run(["ingest", file(name, text), "--table", "orders"], env);
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`${message} unchanged`)]);
+    expect(stderr).toContain("None of its rows are stored");
+  }
+});
+
+test("ingest reads JSON as it is: lists, structs and times with offsets beside columns that the table types", async () => {
+  await using eider = await startEider({ settings: { bufferMaxAgeSeconds: 3600 } });
+  await using dir = tempDir("ingest-json");
+  const env = { EIDER_URI: eider.flightUri };
+  const path = join(dir.path, "trips.json");
+  const made = "2026-01-02T12:00:00+02:00";
+  writeFileSync(
+    path,
+    JSON.stringify([
+      { n: 1, made, day: "25-12-2025", trip: { made, birds: [1, 2] } },
+      { n: 2, trip: { birds: [] } },
+    ]),
+  );
+  const sql = "SELECT n, made, day, trip.made AS inner_made, trip.birds AS birds FROM trips ORDER BY n";
+  const stored: string[] = [];
+  // The first run makes the table from the file; the second fills one whose n is narrower than what is sniffed.
+  for (const before of [
+    [],
+    [
+      "DROP TABLE trips",
+      "CREATE TABLE trips (n SMALLINT, made TIMESTAMP, day DATE, trip STRUCT(made TIMESTAMP, birds BIGINT[]))",
+    ],
+  ]) {
+    for (const statement of before) expect(await run(["query", statement], env)).toMatchObject({ code: 0 });
+    expect(await run(["ingest", path, "--table", "trips"], env)).toMatchObject({ code: 0, stderr: expect.any(String) });
+    stored.push(String((await run(["query", "-o", "csv", sql], env)).stdout));
+  }
+  expect(stored[0]).toContain("1,2026-01-02T10:00:00,2025-12-25,2026-01-02T10:00:00,");
+  expect(stored[1]).toBe(stored[0]);
+});
+
+test("ingest of text goes on where it stopped, also when a column's type has changed since", async () => {
+  await using eider = await startEider({ settings: { bufferMaxAgeSeconds: 3600 } });
+  await using dir = tempDir("ingest-resumed");
+  const env = { EIDER_URI: eider.flightUri };
+  const path = join(dir.path, "ids.csv");
+  const ids = Array.from({ length: 600_000 }, (_, i) => (i === 500_000 ? 3_000_000_000 : i));
+  writeFileSync(path, `id,cents\n${ids.map((id) => `${id},0.25`).join("\n")}\n`);
+  await run(["query", "CREATE TABLE ids (id INTEGER, cents DECIMAL(4,2))"], env);
+  const first = await run(["ingest", path, "--table", "ids"], env);
+  expect(first).toMatchObject({ code: 1, stderr: expect.stringContaining("line 500002 (row 500001)") });
+  const stored = Number(/first (\d+) rows/.exec(first.stderr)?.[1]);
+  expect(stored).toBeGreaterThan(0);
+  const widened = ["query", "ALTER TABLE ids ALTER COLUMN id SET DATA TYPE BIGINT"];
+  expect(await run(widened, env)).toMatchObject({ code: 0 });
+  for (let i = 0; i < 2; i++) expect(await run(["ingest", path, "--table", "ids"], env)).toMatchObject({ code: 0 });
+  const figures = "SELECT count(*) AS n, count(DISTINCT id) AS ids, max(id) AS top, sum(cents) AS sum FROM ids";
+  const { stdout } = await run(["query", "-o", "csv", figures], env);
+  expect(String(stdout)).toBe("n,ids,top,sum\n600000,600000,3000000000,150000.00\n");
+});
+
+test("ingest of text into DECIMAL goes on after SIGKILL half-way", async () => {
+  await using eider = await startEider({ settings: { bufferMaxAgeSeconds: 3600, bufferMaxRows: 10_000_000 } });
+  await using dir = tempDir("ingest-killed");
+  const env = { EIDER_URI: eider.flightUri };
+  const path = join(dir.path, "prices.csv");
+  const count = 1_000_000;
+  writeFileSync(path, `id,price\n${Array.from({ length: count }, (_, i) => `${i},${i}.50`).join("\n")}\n`);
+  await run(["query", "CREATE TABLE prices (id BIGINT, price DECIMAL(12,2))"], env);
+  const args = ["ingest", path, "--table", "prices"];
+  const child = spawn(join(REPO, "bin", "eider"), args, { env: { ...process.env, ...env }, stdio: "ignore" });
+  const ended = new Promise((resolve) => child.on("exit", (_code, signal) => resolve(signal)));
+  const waiting = async () => {
+    const response = await fetch(`${eider.httpUrl}/metrics`);
+    return Number(/^eider_ingest_rows_total\{table="main.prices",[^}]*\} (\d+)/m.exec(await response.text())?.[1] ?? 0);
+  };
+  await expect.poll(waiting, { timeout: 60_000, interval: 20 }).toBeGreaterThan(0);
+  child.kill("SIGKILL");
+  expect(await ended).toBe("SIGKILL");
+  expect(await waiting()).toBeLessThan(count);
+  expect(await run(args, env)).toMatchObject({ code: 0 });
+  const figures = "SELECT count(*) AS n, count(DISTINCT id) AS ids, sum(price - id) AS halves FROM prices";
+  const { stdout } = await run(["query", "-o", "csv", figures], env);
+  expect(String(stdout)).toBe(`n,ids,halves\n${count},${count},500000.00\n`);
+});
+
 test("a reader that has enough ends the query with 0", async () => {
   await using eider = await startEider();
   const args = ["query", "--uri", eider.flightUri, "-o", "csv", "SELECT i FROM range(1000000000) t(i)"];
