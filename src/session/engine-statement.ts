@@ -1,4 +1,3 @@
-import duckdb from "@duckdb/node-bindings";
 import { encodeSchema, NO_COLUMNS } from "../arrow/schema.ts";
 import { isFatal } from "../duck/errors.ts";
 import { EiderError } from "../errors.ts";
@@ -11,7 +10,6 @@ import type {
   StatementResult,
 } from "../flight/backend.ts";
 import { whileDefining } from "../ingest/definitions.ts";
-import type { Committer } from "../lake/retries.ts";
 import { boundColumns } from "../query/bound-columns.ts";
 import { isConstant } from "../query/constant-query.ts";
 import { combineSets, type Round } from "../query/many-rows.ts";
@@ -25,35 +23,7 @@ import type { SessionContext } from "./context.ts";
 import { flushNamed } from "./read-barrier.ts";
 import { ConcatenatedRows } from "./row-streams.ts";
 import { refuseNewUnstorable, runTransactionStatement, unstorableColumns } from "./statement-effects.ts";
-
-const { StatementType } = duckdb;
-
-/** Statement types that cannot change what a table looks like; after any other the descriptions are read anew. */
-const KEEPS_TABLES: ReadonlySet<number> = new Set([
-  StatementType.SELECT,
-  StatementType.INSERT,
-  StatementType.UPDATE,
-  StatementType.DELETE,
-  StatementType.MERGE_INTO,
-  StatementType.EXPLAIN,
-  StatementType.SET,
-  StatementType.VARIABLE_SET,
-  StatementType.TRANSACTION,
-  StatementType.PREPARE,
-]);
-const DEFINES: ReadonlySet<number> = new Set([StatementType.CREATE, StatementType.ALTER, StatementType.DROP]);
-
-const DEFINING_WORDS: ReadonlySet<string> = new Set(["create", "alter", "drop"]);
-
-const CHANGES_ROWS: ReadonlySet<number> = new Set([
-  StatementType.INSERT,
-  StatementType.UPDATE,
-  StatementType.DELETE,
-  StatementType.MERGE_INTO,
-  StatementType.COPY,
-]);
-
-const SETS: ReadonlySet<number> = new Set([StatementType.SET, StatementType.VARIABLE_SET]);
+import { mayDefineTables, StatementKind } from "./statement-kind.ts";
 
 type StreamEnded = (end: StreamEnd, error?: EiderError) => void;
 
@@ -68,14 +38,14 @@ export class EngineStatement implements Prepared {
   readonly #used = new Set<Statement>();
   /** Where an update runs just now. */
   #updating: Slot | undefined;
-  readonly #type: number;
+  readonly #kind: StatementKind;
   readonly #constantRows = new ConstantRows();
 
   private constructor(context: SessionContext, piece: Piece, slot: Slot, statement: Statement) {
     const columns = statement.isUpdate ? undefined : statement.columns;
     this.#context = context;
     this.#piece = piece;
-    this.#type = statement.type;
+    this.#kind = new StatementKind(statement.type, piece);
     this.#statements.set(slot, statement);
     this.info = {
       schema: columns && resultSchema(columns, context.resultTypes),
@@ -94,13 +64,12 @@ export class EngineStatement implements Prepared {
         async (slot) => new EngineStatement(context, piece, slot, await Statement.prepare(slot.connection, piece.sql)),
         "read",
       );
-    const defines = DEFINING_WORDS.has(piece.tokens[0]?.text ?? "") && !isTemporary(piece);
     // What DuckLake has looked up for it is freed by another's COMMIT of a definition.
-    return defines && !transaction?.holdsDefinitions ? context.services.lake.define(prepare) : prepare();
+    return mayDefineTables(piece) && !transaction?.holdsDefinitions ? context.services.lake.define(prepare) : prepare();
   }
 
   async describe(parameters: Parameters): Promise<Uint8Array | undefined> {
-    if (this.#type !== StatementType.SELECT) return undefined;
+    if (!this.#kind.isSelect) return undefined;
     const { sql, resultTypes } = this.#context;
     const [set = []] = parameterSets(parameters, this.info.parameterSchema);
     const transaction = sql.transactionFor();
@@ -135,7 +104,7 @@ export class EngineStatement implements Prepared {
     }
     const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
     try {
-      if (this.#type === StatementType.TRANSACTION) {
+      if (this.#kind.isTransaction) {
         await runTransactionStatement(this.#context, this.#piece);
         end("ok");
         return { kind: "count", count: 0 };
@@ -144,16 +113,16 @@ export class EngineStatement implements Prepared {
       // Before anything is waited for.
       letGo = transaction?.use();
       const sets = parameters ? parameterSets(parameters, this.info.parameterSchema) : [[]];
-      if (DEFINES.has(this.#type)) await flushNamed(services, this.#piece.tokens);
+      if (this.#kind.defines) await flushNamed(services, this.#piece.tokens);
       else await this.#context.waitForReads(this.#piece.tokens);
-      if (!KEEPS_TABLES.has(this.#type)) transaction?.atEnd(async () => services.lake.invalidate());
+      if (!this.#kind.keepsTables) transaction?.atEnd(async () => services.lake.invalidate());
       if (!this.info.isUpdate) {
         const openers = sets.map(
           (set, i) => () =>
             sql.onSlot(
               transaction,
               (slot) => interruptible(slot, signal, () => this.#stream(slot, set, endOf(end, i === sets.length - 1))),
-              this.#onlyReads ? "read" : "write",
+              this.#kind.onlyReads ? "read" : "write",
             ),
         );
         const rows = await ConcatenatedRows.open(openers, () => end("cancelled"));
@@ -174,9 +143,9 @@ export class EngineStatement implements Prepared {
             this.#updating = undefined;
           }
         });
-      const update = () => (transaction ? run() : services.lake.commit(this.#committer, run, { signal }));
-      const count = await (this.#definesTables ? whileDefining(services.lake, transaction, update) : update());
-      if (this.#changesType) {
+      const update = () => (transaction ? run() : services.lake.commit(this.#kind.committer, run, { signal }));
+      const count = await (this.#kind.definesTables ? whileDefining(services.lake, transaction, update) : update());
+      if (this.#kind.changesType) {
         const renew = () => services.lake.renewStatistics();
         if (transaction) transaction.atEnd(renew);
         else await renew();
@@ -188,7 +157,7 @@ export class EngineStatement implements Prepared {
       else end(error.code === "cancelled" ? "cancelled" : "error", error);
       throw await services.lake.afterError(error);
     } finally {
-      if (!KEEPS_TABLES.has(this.#type)) services.lake.invalidate();
+      if (!this.#kind.keepsTables) services.lake.invalidate();
     }
   }
 
@@ -200,26 +169,6 @@ export class EngineStatement implements Prepared {
     const closing = [...this.#statements].map(([slot, statement]) => slot.inTurn(async () => statement.close()));
     this.#statements.clear();
     await Promise.allSettled(closing);
-  }
-
-  /** DuckLake's functions that write are table functions. */
-  get #onlyReads(): boolean {
-    return this.#type === StatementType.SELECT && !this.#piece.tokens.some(({ text }) => /^ducklake_/i.test(text));
-  }
-
-  /** Temporary objects are the session's own and concern nobody else. */
-  get #definesTables(): boolean {
-    return DEFINES.has(this.#type) && !isTemporary(this.#piece);
-  }
-
-  /** ALTER … [SET DATA] TYPE. */
-  get #changesType(): boolean {
-    return this.#type === StatementType.ALTER && this.#piece.tokens.some(({ text }) => /^type$/i.test(text));
-  }
-
-  get #committer(): Committer {
-    if (!this.#definesTables) return "direct";
-    return isIdempotent(this.#piece) ? "ensure" : "define";
   }
 
   async #on(slot: Slot): Promise<Statement> {
@@ -246,7 +195,7 @@ export class EngineStatement implements Prepared {
         detached: () => this.#context.sql.slots.detached(),
         sql: this.#piece.sql,
         set,
-        canRepeat: statement.type === StatementType.SELECT,
+        canRepeat: this.#kind.isSelect,
       },
       ...this.#context.resultTypes,
     });
@@ -258,29 +207,25 @@ export class EngineStatement implements Prepared {
     const { sql } = this.#context;
     const statement = await this.#on(slot);
     this.#used.add(statement);
-    const isDefinition = DEFINES.has(statement.type);
+    const kind = this.#kind;
     const runAll = async () => {
-      const before = statement.type === StatementType.ALTER ? await unstorableColumns(slot.connection) : undefined;
+      const before = kind.alters ? await unstorableColumns(slot.connection) : undefined;
       let count = 0;
       for (const round of combineSets(this.#piece, sets)) {
         throwIfAborted(signal);
         count += await this.#runRound(slot, statement, round);
       }
       if (before) await refuseNewUnstorable(slot.connection, before);
-      return isDefinition || SETS.has(statement.type) ? 0 : count;
+      return kind.counts ? count : 0;
     };
     const { lake } = this.#context.services;
     const needsTransaction =
       !slot.isInTransaction &&
-      (sets.length > 1 ||
-        statement.type === StatementType.ALTER ||
-        (lake.clients.isGuarded && (CHANGES_ROWS.has(statement.type) || this.#definesTables)));
+      (sets.length > 1 || kind.alters || (lake.clients.isGuarded && (kind.changesRows || kind.definesTables)));
     const count = needsTransaction ? await lake.clients.run(slot.connection, runAll) : await runAll();
-    if (statement.type === StatementType.CREATE && isTemporary(this.#piece)) sql.slots.isPinned = true;
-    if (statement.type === StatementType.VARIABLE_SET || statement.type === StatementType.PREPARE)
-      sql.slots.isPinned = true;
-    if (statement.type === StatementType.PREPARE) this.#context.forgetDefinitions();
-    if (statement.type === StatementType.SET) {
+    if (kind.bindsToConnection) sql.slots.isPinned = true;
+    if (kind.prepares) this.#context.forgetDefinitions();
+    if (kind.sets) {
       sql.slots.remember(this.#piece, slot);
       this.#context.forgetSchema();
     }
@@ -308,19 +253,3 @@ const endOf =
   (result, error) => {
     if (isLast || result !== "ok") end(result, error);
   };
-
-/** A definition that leads to the same end whoever came first. */
-const isIdempotent = ({ tokens }: Piece) => {
-  const words = tokens
-    .slice(0, 8)
-    .map((token) => (token.kind === "word" ? token.text : " "))
-    .join(" ");
-  return /^create or replace |^(create|drop) .*\bif (not )?exists\b|^alter .* add (column )?if not exists\b/.test(
-    words,
-  );
-};
-
-const isTemporary = (piece: Piece) =>
-  piece.tokens
-    .slice(0, 4)
-    .some((token) => token.kind === "word" && (token.text === "temp" || token.text === "temporary"));
