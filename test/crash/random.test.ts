@@ -12,13 +12,20 @@ const seed = Number(process.env["EIDER_CRASH_SEED"] ?? randomInt(1_000_000_000))
 const total = { rounds: 0, kills: 0, whileStarting: 0, acknowledged: 0, doubtful: 0, orphans: 0 };
 const agent = crashAgent();
 
-afterAll(async () => {
-  await agent[Symbol.asyncDispose]();
+/** A long run tells how far it has come. */
+const ROUNDS_PER_LINE = 10;
+
+function tell(): void {
   console.log(
     `random kills: seed ${seed}, ${total.rounds} of ${rounds} rounds without loss, ${total.kills} kills ` +
       `(${total.whileStarting} while starting), ${total.acknowledged} operations acknowledged, ${total.doubtful} in doubt, ` +
       `${total.orphans} orphaned files`,
   );
+}
+
+afterAll(async () => {
+  await agent[Symbol.asyncDispose]();
+  tell();
 });
 
 const plans = Array.from({ length: rounds }, (_, i) => ({ round: i + 1, lives: randomLives(seed, i) }));
@@ -39,5 +46,6 @@ test.each(plans)(
     total.acknowledged += verdict.acknowledged;
     total.doubtful += verdict.doubtful;
     total.orphans += verdict.orphans;
+    if (total.rounds % ROUNDS_PER_LINE === 0) tell();
   },
 );
