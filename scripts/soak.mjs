@@ -163,7 +163,7 @@ function printMemory(metrics, ageMs, residentMb) {
 
 /**
  * DuckDB clears a queue of buffers that it may evict once 32,768 entries are in it, and there are eight of them: until then
- * each buffer that is gone leaves some 240 bytes behind, which DuckDB does not count. A server gets there within hours, and
+ * each buffer that is gone leaves some 250 bytes behind, which DuckDB does not count. A server gets there within hours, and
  * that growth, which ends, would hide another.
  */
 async function fillQueues(eider) {

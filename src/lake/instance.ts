@@ -152,7 +152,8 @@ function withSlash(folder: string): string {
 /**
  * Share of the machine's memory that DuckDB may count in the lake instance. Not DuckDB's own 80 %: DuckLake keeps the whole
  * schema of each of its versions in memory (some 8 KB a table), counts less than half of that, and lets go of it only at
- * this limit. A thousand tables made one after the other take 3 GB.
+ * this limit. A thousand tables made one after the other take 3 GB. Statistics, of each table and commit that a query has
+ * planned with (256 bytes a column), stay as long.
  */
 const MEMORY_SHARE = 0.4;
 

@@ -186,7 +186,7 @@ function declareQueries(r: Registry) {
     duckdbCache: gauge(
       r,
       "eider_duckdb_cache_bytes",
-      "DuckLake's schemas and statistics within that memory, as DuckDB counts them: less than half of what they take.",
+      "DuckLake's schemas and statistics within that memory, as DuckDB counts them: schemas take more than twice as much.",
       ["instance"],
     ),
     duckdbTemp: gauge(r, "eider_duckdb_temp_bytes", "Bytes that DuckDB has spilled to disk.", ["instance"]),
