@@ -17,6 +17,7 @@ final class Cases {
           ParameterCases.class,
           TypeCases.class,
           CatalogCases.class,
+          DBeaverCases.class,
           TransactionCases.class,
           StreamCases.class,
           ErrorCases.class);
