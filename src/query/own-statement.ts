@@ -145,6 +145,18 @@ const queueInsert: Recognizer = (piece, start, defaults) => {
   return { kind: "queue_insert", table, columns, byName, source };
 };
 
+const explainQueueInsert: Recognizer = (piece, cursor, defaults) => {
+  if (!cursor.words("explain")) return undefined;
+  cursor.words("analyze");
+  const tokens = piece.tokens.filter((token) => token.start >= cursor.offset);
+  const insert = queueInsert({ ...piece, tokens }, new TokenCursor(tokens), defaults);
+  if (!insert) return undefined;
+  throw new EiderError(
+    "sql_invalid",
+    `INSERT INTO ${defaults.queueSchema} puts rows into a buffer and has no plan; EXPLAIN the query behind it`,
+  );
+};
+
 /** What INSERT may say beside its rows, but rows that are on their way to the lake cannot do. */
 function queueInsertExtra(piece: Piece, cursor: TokenCursor): string | undefined {
   const clauses: ReadonlyArray<readonly string[]> = [["returning"], ["on", "conflict", "do"], ["on", "conflict", "("]];
@@ -192,6 +204,18 @@ const createTable: Recognizer = (piece, cursor) => {
   return { kind: "create_table", name, orReplace, ifNotExists, sql: piece.sql, nameStart, nameEnd, hasPrimaryKey };
 };
 
+const createQueueSchema: Recognizer = (piece, cursor, defaults) => {
+  if (!cursor.words("create", "schema")) return undefined;
+  cursor.words("if", "not", "exists");
+  const name = cursor.qualifiedName(piece.sql)?.at(-1);
+  if (!sameName(name, defaults.queueSchema)) return undefined;
+  throw new EiderError(
+    "already_exists",
+    `schema ${defaults.queueSchema} is Eider's queue: INSERT INTO ${defaults.queueSchema}.TABLE buffers rows for ` +
+      `${defaults.targetSchema}.TABLE. It has no tables of its own; choose another name, or another queue_schema`,
+  );
+};
+
 const RECOGNIZERS: readonly Recognizer[] = [
   pragmaFlush,
   callFlush,
@@ -199,7 +223,9 @@ const RECOGNIZERS: readonly Recognizer[] = [
   cancelTask,
   setConsistency,
   queueInsert,
+  explainQueueInsert,
   createTable,
+  createQueueSchema,
 ];
 
 /** Undefined: the statement is DuckDB's alone. */

@@ -97,6 +97,22 @@ describe("INSERT INTO the queue schema", () => {
     expect(() => read(sql)).toThrow(new RegExp(`duckling_queue\\.t takes VALUES or a query.*${what}`));
   });
 
+  test.each([
+    "EXPLAIN INSERT INTO duckling_queue.t SELECT 1",
+    "explain analyze with s as (select 1) insert into lake.duckling_queue.t from s",
+  ])("%s: there is no plan", (sql) => {
+    expect(() => read(sql)).toThrow(/has no plan; EXPLAIN the query/);
+    expect(read("EXPLAIN INSERT INTO t SELECT 'duckling_queue.t'")).toBeUndefined();
+  });
+
+  test.each(["CREATE SCHEMA duckling_queue", 'create schema if not exists lake."Duckling_Queue"'])(
+    "%s: the name is taken",
+    (sql) => {
+      expect(() => read(sql)).toThrow(/duckling_queue is Eider's queue/);
+      expect(read("CREATE SCHEMA duckling_queue2")).toBeUndefined();
+    },
+  );
+
   test("other inserts are DuckDB's", () => {
     expect(read("INSERT INTO main.t VALUES (1)")).toBeUndefined();
     expect(read("INSERT INTO t SELECT 'duckling_queue.t'")).toBeUndefined();
