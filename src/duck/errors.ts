@@ -48,6 +48,8 @@ const ROWS: ReadonlyArray<readonly [RegExp, ErrorCode]> = [
     /^IO Error: .*(Permission denied|Is a directory|Not a directory|File exists|File name too long|not a valid DuckDB database file)/,
     "sql_invalid",
   ],
+  // What a format of files has no form for.
+  [/^IO Error: Parquet files do not support/, "sql_invalid"],
   [/Constraint Error/, "constraint_violated"],
   [
     /server closed the connection|terminating connection due to|no connection to the server|connection to server .* failed|connection has been closed/i,

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { status as grpcStatus, Metadata } from "@grpc/grpc-js";
+import { wellFormed } from "../base/well-formed.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import type { Log } from "./observer.ts";
 
@@ -57,8 +58,4 @@ function sendable(text: string): string {
   }
   kept = wellFormed(kept.slice(0, low));
   return kept + CUT;
-}
-
-function wellFormed(text: string): string {
-  return Buffer.from(text, "utf8").toString("utf8");
 }

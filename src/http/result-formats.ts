@@ -75,12 +75,24 @@ const BY_TYPE = new Map(
 /** The format that the header `Accept` prefers. Throws `not_acceptable` when it takes none of them. */
 export function chooseFormat(accept: string | undefined): ResultFormat {
   // Scripts send an empty one where a variable is not set.
-  const headers = accept === undefined || accept.trim() === "" ? {} : { accept };
+  const headers = accept === undefined || accept.trim() === "" ? {} : { accept: withoutParameters(accept) };
   const chosen = new Negotiator({ headers }).mediaType([...BY_TYPE.keys()]);
   const format = chosen === undefined ? undefined : BY_TYPE.get(chosen);
   if (format) return format;
   const types = RESULT_FORMATS.map(({ mediaType }) => bare(mediaType)).join(", ");
   throw new EiderError("not_acceptable", `Accept takes none of ${types}`);
+}
+
+/**
+ * Without parameters of media types (`charset`, CSV's `header`), which many clients send and no format here has a choice of.
+ * The weights stay.
+ */
+function withoutParameters(accept: string): string {
+  const types = accept.split(",").map((range) => {
+    const [type = "", ...parameters] = range.split(";");
+    return [type, ...parameters.filter((parameter) => /^\s*q\s*=/i.test(parameter))].join(";");
+  });
+  return types.join(",");
 }
 
 function bare(mediaType: string): string {

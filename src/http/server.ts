@@ -52,6 +52,8 @@ export class HttpServer implements AsyncDisposable {
       logger: false,
       bodyLimit: BODY_LIMIT_BYTES,
       forceCloseConnections: true,
+      // Of addresses that no route is looked up for.
+      frameworkErrors: (error, _request, reply) => sendError(reply, fromFastify(error)),
     });
     followCertificate(app.server, options.tls);
     const authenticator = options.authenticator ?? OPEN_AUTHENTICATOR;
@@ -95,15 +97,23 @@ function addRoutes(app: FastifyInstance, routes: readonly Route[]): void {
 /** Bodies are JSON whatever the content type says, and may be missing: curl sends neither by itself. */
 function takeJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", { parseAs: "string" }, (_, body, done) => {
-    const text = body.toString();
-    if (text.trim() === "") return done(null, undefined);
+  app.addContentTypeParser("*", { parseAs: "buffer" }, ({ headers }, body, done) => {
+    const encoding = headers["content-encoding"] ?? "identity";
+    if (encoding !== "identity") {
+      return done(new EiderError("request_invalid", `send the body as it is, without Content-Encoding: ${encoding}`));
+    }
     try {
-      done(null, JSON.parse(text));
+      const text = textOf(body);
+      done(null, text.trim() === "" ? undefined : JSON.parse(text));
     } catch (error) {
       done(new EiderError("request_invalid", `the body is not JSON: ${messageOf(error)}`));
     }
   });
+}
+
+/** Without a byte order mark. Throws on what is no UTF-8: replacing it would change what the SQL asks for. */
+function textOf(body: string | Buffer): string {
+  return typeof body === "string" ? body : new TextDecoder("utf-8", { fatal: true }).decode(body);
 }
 
 function countAndLog(app: FastifyInstance, { log, metrics, traces }: HttpOptions): void {

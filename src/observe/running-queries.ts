@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { holds, type Principal } from "../access/principal.ts";
 import { maskSecrets } from "../base/secrets.ts";
+import { wellFormed } from "../base/well-formed.ts";
 import { type Metrics, observeMs } from "./metrics.ts";
 
 /** A statement that runs, as whoever runs it tells of it. */
@@ -75,7 +76,7 @@ export class RunningQueries {
   /** A statement starts; the returned function is called when it ends, and counts once. */
   started(statement: Statement): (end: QueryEnd, error?: QueryError) => void {
     const { id = randomUUID(), sql, via, principal } = statement;
-    const text = maskSecrets(sql.length > SQL_LIMIT ? `${sql.slice(0, SQL_LIMIT)}…` : sql);
+    const text = maskSecrets(wellFormed(sql.length > SQL_LIMIT ? `${sql.slice(0, SQL_LIMIT)}…` : sql));
     const query: RunningQuery = { id, sql: text, via, user: principal.name, startedMs: this.#nowMs() };
     const startedMs = performance.now();
     const entry = { query, statement };
@@ -87,7 +88,7 @@ export class RunningQueries {
       const durationMs = performance.now() - startedMs;
       this.#metrics.queries.inc({ result });
       observeMs(this.#metrics.queryDuration, durationMs);
-      this.#recent.push({ ...query, durationMs, result, error: error && maskSecrets(error.message) });
+      this.#recent.push({ ...query, durationMs, result, error: error && maskSecrets(wellFormed(error.message)) });
       if (this.#recent.length > RECENT_LIMIT) this.#recent.shift();
     };
   }

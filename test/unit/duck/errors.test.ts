@@ -55,3 +55,8 @@ describe("a transaction that could not be committed", () => {
     expect(fromDuckError(new Error(text))).toMatchObject({ code, message: expect.stringMatching(message) });
   });
 });
+
+it("what Parquet has no form for is the statement's error", () => {
+  const error = fromDuckError(new Error("IO Error: Parquet files do not support negative intervals"));
+  expect(error.code).toBe("sql_invalid");
+});

@@ -15,6 +15,8 @@ test.each([
   ["text/html, application/x-parquet;q=0.9, */*;q=0.1", "parquet"],
   ["application/json;q=0.1, text/csv", "csv"],
   ["application/json;q=0, */*", "ndjson"],
+  ["application/json;charset=UTF-8", "json"],
+  ["text/csv; charset=utf-8; header=present; q=0.9, application/json ; Q=0.5", "csv"],
 ])("Accept: %s", (accept, name) => {
   expect(chooseFormat(accept).name).toBe(name);
 });

@@ -1,4 +1,5 @@
 import { request } from "node:http";
+import { gzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { EiderError } from "../../../src/errors.ts";
 import { HealthProbe } from "../../../src/http/health.ts";
@@ -138,6 +139,12 @@ test("a route asked for by another method says which it takes", async () => {
   expect(response.headers.get("allow")).toBe("POST");
 });
 
+test("an address that cannot be read is an error of the same shape as all others", async () => {
+  const { call } = await open();
+  const { status, body } = await call("/%zz");
+  expect([status, body.error.code, body.error.retryable]).toEqual([400, "request_invalid", false]);
+});
+
 test("GET /metrics is Prometheus' text and counts requests by route, not by address", async () => {
   const { call } = await open();
   await call("/nonsense/1");
@@ -170,6 +177,20 @@ describe("POST /flush", () => {
       flushed: "all",
     });
     expect(flushed).toEqual([undefined, "main.t", "main.t", undefined]);
+  });
+
+  test("takes a byte order mark, and refuses bytes that are not UTF-8 and bodies that are packed", async () => {
+    const { call } = await open();
+    const flush = (body: Uint8Array, headers = {}) =>
+      call("/flush", { method: "POST", body: Buffer.from(body), headers });
+    expect((await flush(Buffer.from('\ufeff{"table":"t"}'))).body).toEqual({ status: "ok", flushed: "t" });
+    const latin1 = await flush(Buffer.from('{"table":"\xe9"}', "latin1"));
+    expect([latin1.status, latin1.body.error.code]).toEqual([400, "request_invalid"]);
+    const packed = await flush(gzipSync("{}"), { "content-encoding": "gzip" });
+    expect([packed.status, packed.body.error.message]).toEqual([
+      400,
+      "send the body as it is, without Content-Encoding: gzip",
+    ]);
   });
 
   test.each([

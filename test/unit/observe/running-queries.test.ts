@@ -58,4 +58,13 @@ describe("RunningQueries", () => {
     queries.started(run("a", anybody, "x".repeat(5000)));
     expect(queries.running[0]?.sql).toHaveLength(2001);
   });
+
+  test("half of a surrogate pair, by a client or by cutting off, leaves the list readable as UTF-8", () => {
+    const { queries } = open();
+    queries.started(run("cut", anybody, `${"x".repeat(1999)}\u{1f986}\u{1f986}`));
+    const end = queries.started(run("sent", anybody, "SELECT '\ud800'"));
+    end("error", new EiderError("sql_invalid", "no \ud800"));
+    expect(JSON.stringify([queries.running, queries.recent])).not.toMatch(/\\ud[89a-f]/);
+    expect(queries.recent).toMatchObject([{ sql: "SELECT '\ufffd'", error: "no \ufffd" }]);
+  });
 });
