@@ -261,7 +261,7 @@ function report(verdict, metrics) {
       `queries                   ${queries.flight} by Flight, ${queries.http} by HTTP`,
       `resident memory           first ${samples[0]?.toFixed(0)} MB, highest ${Math.max(...samples).toFixed(0)} MB, last ${samples.at(-1)?.toFixed(0)} MB`,
       `at rest                   ${listOf("residentMb")} MB, each ${REST_MS / 1000} s after the last operation, after the first ${WARM_UP_SHARE * 100} %`,
-      `that nothing accounts for ${listOf("unaccountedMb")} MB: ${slope.toFixed(0)} MB/h`,
+      `that nothing accounts for ${listOf("unaccountedMb")} MB${minutes >= SLOPE_MINUTES ? `: ${slope.toFixed(0)} MB/h` : ""}`,
       `of it at the end          DuckDB ${mb(sumOf("eider_duckdb_memory_bytes"))} MB, JavaScript ${mb(sumOf("nodejs_heap_size_used_bytes"))} MB, its buffers ${mb(sumOf("nodejs_external_memory_bytes"))} MB`,
       `orphaned files            ${verdict.orphans}`,
     ].join("\n"),
