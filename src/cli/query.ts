@@ -32,6 +32,7 @@ export async function query(argument: string | undefined, flags: QueryFlags, she
     );
   }
   const sql = await textOf(argument, flags.file, shell);
+  if (sql.trim() === "") throw new EiderError("config_invalid", "there is no SQL to run: see eider query --help");
   return await withClient(flags, shell, async (client) => {
     await (await client.query(`SET eider_read_consistency = '${flags.consistency}'`))[Symbol.asyncDispose]();
     const startedMs = performance.now();

@@ -154,7 +154,11 @@ function answerErrors(app: FastifyInstance, log: Logger): void {
 
 function fromFastify(error: FastifyError): EiderError {
   if (error.statusCode === 413) {
-    return new EiderError("too_large", `the body is larger than ${BODY_LIMIT_BYTES} bytes`, { cause: error });
+    return new EiderError(
+      "too_large",
+      `the body is larger than ${BODY_LIMIT_BYTES} bytes: send longer SQL by Flight, as \`eider query\` does`,
+      { cause: error },
+    );
   }
   if (error.statusCode !== undefined && error.statusCode < 500) {
     return new EiderError("request_invalid", error.message, { cause: error });

@@ -32,7 +32,7 @@ export async function requireRead(connection: Connection, sql: string): Promise<
   }
   // A PRAGMA that DuckDB has turned into a query.
   const name = type === StatementType.SELECT ? "PRAGMA" : type === undefined ? undefined : StatementType[type];
-  const what = name === undefined ? "another statement" : name.replaceAll("_", " ");
+  const what = name?.replaceAll("_", " ") ?? tokenize(sql)[0]?.text.slice(0, 32).toUpperCase() ?? "another statement";
   throw new EiderError("not_a_read", `only ${READS} run here, and this is ${what}`);
 }
 

@@ -42,6 +42,7 @@ test("query prints every format, of an argument, a file and standard input; flus
   expect(await count("--consistency", "eventual")).toBe("n\n0\n");
   expect(await count()).toBe("n\n2\n");
   expect(await run(["query", "--consistency", "weak", "SELECT 1"], env)).toMatchObject({ code: 78 });
+  expect(await run(["query", " "], env)).toMatchObject({ code: 78, stderr: expect.stringContaining("no SQL to run") });
   expect(await run(["query"], env, insert)).toMatchObject({ code: 0 });
   expect(await run(["flush", "main.birds"], env)).toMatchObject({ code: 0 });
   expect(eider.logs).toMatch(/"table":"main.birds","reason":"command",.*"rowsInserted":2,.*"msg":"flushed"/);

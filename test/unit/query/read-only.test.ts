@@ -119,6 +119,10 @@ describe("is refused", () => {
   });
 });
 
+test("what cannot be prepared is named by its first word", async () => {
+  await expect(attempt("INSERT INTO missing VALUES (1)")).rejects.toThrow(/and this is INSERT$/);
+});
+
 test("what is wrong is told in DuckDB's words", async () => {
   await expect(attempt("SELEC 1")).rejects.toMatchObject({
     code: "sql_invalid",
