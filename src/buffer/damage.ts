@@ -7,6 +7,9 @@ import type { SealedSegment } from "./types.ts";
 const NOT_DAMAGE =
   /No space left|ENOSPC|Out of Memory|could not allocate|Too many open files|Permission denied|Could not set lock|Read-only file system/i;
 
+/** What Eider's own SQL would be to blame for. */
+const NOT_OF_FILES = /^(Binder|Parser|Conversion|Not implemented|Invalid Input|Out of Range|INTERRUPT) Error/;
+
 /** Whether what DuckDB threw when it read a file may be the file's fault. */
 export function isDamage(error: unknown): boolean {
   return !NOT_DAMAGE.test(messageOf(error));
@@ -26,6 +29,6 @@ export async function findDamage(segment: SealedSegment, memoryMb: number): Prom
       await file[Symbol.asyncDispose]();
     }
   } catch (error) {
-    return isDamage(error) ? quarantineReason(error) : undefined;
+    return isDamage(error) && !NOT_OF_FILES.test(messageOf(error)) ? quarantineReason(error) : undefined;
   }
 }

@@ -137,7 +137,7 @@ export class SegmentFile implements AsyncDisposable {
   async readThrough(): Promise<number> {
     for (const table of ["meta", "tokens"]) await this.connection.rows(`SELECT * FROM ${SEGMENT}.main.${table}`);
     // The hash needs every value, where count(*) reads no column.
-    return this.#count(`SELECT count(hash(r)) AS n FROM ${SEGMENT}.main.rows AS r`);
+    return this.#count(`SELECT count(hash(*COLUMNS(*))) AS n FROM ${SEGMENT}.main.rows`);
   }
 
   async countTokens(): Promise<number> {

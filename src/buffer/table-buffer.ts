@@ -59,6 +59,7 @@ export class TableBuffer {
   readonly #work: WorkQueue<PendingUnit, AppendResult>;
   /** Sealed segments that hold tokens, by id. */
   readonly #withTokens = new Set<string>();
+  #isCleared = false;
   /** Tokens of staged files whose COMMIT runs. */
   readonly #publishing = new Map<string, Promise<boolean>>();
 
@@ -153,6 +154,8 @@ export class TableBuffer {
     for (const segment of segments) {
       const damage = await findDamage(segment, settings.largeMemoryMb);
       if (damage === undefined) continue;
+      // Its table was dropped meanwhile, and its file deleted.
+      if (this.#isCleared) return 0;
       await quarantine.move(segment.path, damage);
       this.#tokens.forget(segment);
       this.#withTokens.delete(segment.id);
@@ -163,6 +166,7 @@ export class TableBuffer {
 
   /** Deletes everything, tokens too (the table they were for is gone or empty); appends that wait are refused. */
   async clear(): Promise<void> {
+    this.#isCleared = true;
     const reason = new EiderError("table_not_found", `the buffer of table ${targetName(this.target)} was cleared`);
     await this.#work.close(reason);
     await this.seals.discard();
