@@ -3,23 +3,31 @@ import { quarantineReason } from "./quarantine.ts";
 import { SegmentFile } from "./segment-file.ts";
 import type { SealedSegment } from "./types.ts";
 
-/** A full disk, too little memory, too many open files or missing rights say nothing about the file. */
-const NOT_DAMAGE =
-  /No space left|ENOSPC|Out of Memory|could not allocate|Too many open files|Permission denied|Could not set lock|Read-only file system/i;
+/** The machine's: a full disk, too little memory, too many open files, missing rights. They say nothing about the file. */
+const OF_THE_MACHINE =
+  /No space left|ENOSPC|quota exceeded|Out of Memory|could not allocate|Cannot allocate memory|Too many open files|Permission denied|Could not set lock|Read-only file system|temporarily unavailable|Interrupted system call|Stale file handle|timed out|not connected|Host is down|INTERRUPT Error/i;
 
 /** What Eider's own SQL would be to blame for. */
-const NOT_OF_FILES = /^(Binder|Parser|Conversion|Not implemented|Invalid Input|Out of Range|INTERRUPT) Error/;
+const OF_THE_STATEMENT = /^(Binder|Parser|Conversion|Not implemented|Invalid Input|Out of Range) Error/;
 
-/** Whether what DuckDB threw when it read a file may be the file's fault. */
+/** The file has been read, and is not what was written. */
+const OF_THE_FILE =
+  /Corrupt database file|not a valid DuckDB database file|Serialization Error|Could not read enough bytes|INTERNAL Error|FATAL Error/;
+
+/** Whether what DuckDB threw at a start, when it opened a file, may be the file's fault. */
 export function isDamage(error: unknown): boolean {
-  return !NOT_DAMAGE.test(messageOf(error));
+  return !OF_THE_MACHINE.test(messageOf(error));
 }
 
 /**
- * Why a sealed segment cannot be read whole; undefined when it can. Reads every block, each of which has a checksum, where
- * recovery only counts rows.
+ * Why a sealed segment cannot be read whole; undefined when it can. Reads every block of its rows, each of which has a
+ * checksum, where recovery only counts them. `lasting`: see `damageOf`.
  */
-export async function findDamage(segment: SealedSegment, memoryMb: number): Promise<string | undefined> {
+export async function findDamage(
+  segment: SealedSegment,
+  memoryMb: number,
+  lasting: boolean,
+): Promise<string | undefined> {
   try {
     const file = await SegmentFile.open(segment.path, { memoryMb, isReadOnly: true });
     try {
@@ -29,6 +37,16 @@ export async function findDamage(segment: SealedSegment, memoryMb: number): Prom
       await file[Symbol.asyncDispose]();
     }
   } catch (error) {
-    return isDamage(error) && !NOT_OF_FILES.test(messageOf(error)) ? quarantineReason(error) : undefined;
+    return damageOf(error, lasting);
   }
+}
+
+/**
+ * The same of an error that reading it has met. Another than of the file, as Input/output error, or that the file is not
+ * there, may pass: it is damage once it is `lasting`.
+ */
+export function damageOf(error: unknown, lasting: boolean): string | undefined {
+  const text = messageOf(error);
+  if (OF_THE_STATEMENT.test(text) || !isDamage(error)) return undefined;
+  return OF_THE_FILE.test(text) || lasting ? quarantineReason(error) : undefined;
 }

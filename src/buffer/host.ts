@@ -162,9 +162,9 @@ export class BufferHost {
       await this.#remove(segments, compaction);
       return undefined;
     },
-    setDamagedAside: async ({ segments }) => {
+    setDamagedAside: async ({ segments, lasting }) => {
       const [first] = segments;
-      return first ? this.#ensured(first.target).then((buffer) => buffer.setDamagedAside(segments)) : 0;
+      return first ? this.#ensured(first.target).then((buffer) => buffer.setDamagedAside(segments, lasting)) : 0;
     },
     clear: async ({ target }) => {
       const key = targetKey(target);

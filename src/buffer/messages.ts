@@ -46,7 +46,7 @@ export interface Calls {
   compact: { args: { segments: readonly SealedSegment[] }; result: Compaction };
   remove: { args: { segments: readonly SealedSegment[]; compaction: Compaction | undefined }; result: undefined };
   /** Those set aside come as `quarantined` of the update, before the reply: how many rows they hold. */
-  setDamagedAside: { args: { segments: readonly SealedSegment[] }; result: number };
+  setDamagedAside: { args: { segments: readonly SealedSegment[]; lasting: boolean }; result: number };
   clear: { args: { target: Target }; result: undefined };
   usage: { args: Record<string, never>; result: { memoryBytes: number; tempBytes: number } };
   /** Finishes what is queued and closes all files. */

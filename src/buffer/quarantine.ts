@@ -1,4 +1,4 @@
-import { copyFile, mkdir, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { syncPath } from "../base/sync-path.ts";
 import { messageOf } from "../errors.ts";
@@ -14,6 +14,8 @@ export interface QuarantinedSegment {
   /** Rows that could be kept: those before the damage in its WAL. 0 when the file was set aside as a whole. */
   readonly rowsKept: number;
 }
+
+const REASON = "reason.json";
 
 /** Damaged segments are set aside in `quarantine/`, never deleted. */
 export class Quarantine {
@@ -35,36 +37,56 @@ export class Quarantine {
   /** Sets the file aside as it was before any repair: `copy` has kept that. */
   async move(path: string, reason: string): Promise<void> {
     const folder = await this.#folderFor(path);
+    const report = { path, movedTo: folder, reason, rowsKept: 0 };
+    // First: a move that a crash cuts short is finished at the next start.
+    await this.#write(report);
     for (const file of existing(path)) {
       const kept = join(folder, basename(file));
       await rename(file, sizeOf(kept) > 0 ? `${kept}.after-repair` : kept);
     }
     await rm(usedPath(path), { force: true });
     await syncPath(dirname(path));
-    await this.#report(
-      { path, movedTo: folder, reason, rowsKept: 0 },
+    await syncPath(folder);
+    this.#tell(
+      report,
       "a damaged segment was set aside; its rows are not in the lake, but for what an earlier flush brought there",
     );
   }
 
-  async reportSalvaged(path: string, reason: string, rowsKept: number): Promise<void> {
-    const folder = await this.#folderFor(path);
-    const text = "the WAL of a segment is damaged; all before the damage was kept, a copy of it all was set aside";
-    await this.#report({ path, movedTo: folder, reason, rowsKept }, text);
+  /** Whether the segment was set aside as a whole, and is there all the same. */
+  async hasMoved(path: string): Promise<boolean> {
+    const text = await readFile(join(this.#pathFor(path), REASON), "utf8").catch(() => undefined);
+    return text !== undefined && (JSON.parse(text) as QuarantinedSegment).rowsKept === 0;
   }
 
-  async #report(report: QuarantinedSegment, message: string): Promise<void> {
-    await writeFile(
-      join(report.movedTo, "reason.json"),
-      `${JSON.stringify({ ...report, atMs: Date.now() }, undefined, 2)}\n`,
+  async reportSalvaged(path: string, reason: string, rowsKept: number): Promise<void> {
+    const folder = await this.#folderFor(path);
+    const report = { path, movedTo: folder, reason, rowsKept };
+    await this.#write(report);
+    this.#tell(
+      report,
+      "a segment's WAL, or its tokens, are damaged; all else was kept, a copy of it all was set aside",
     );
+  }
+
+  async #write(report: QuarantinedSegment): Promise<void> {
+    const text = `${JSON.stringify({ ...report, atMs: Date.now() }, undefined, 2)}\n`;
+    await writeFile(join(report.movedTo, REASON), text);
     await syncPath(report.movedTo);
+    await syncPath(dirname(report.movedTo));
+  }
+
+  #tell(report: QuarantinedSegment, message: string): void {
     this.#log.error(report, message);
     this.#onReport(report);
   }
 
+  #pathFor(path: string): string {
+    return join(this.#bufferDir, QUARANTINE, basename(dirname(path)), basename(path, ".duckdb"));
+  }
+
   async #folderFor(path: string): Promise<string> {
-    const folder = join(this.#bufferDir, QUARANTINE, basename(dirname(path)), basename(path, ".duckdb"));
+    const folder = this.#pathFor(path);
     await mkdir(folder, { recursive: true });
     return folder;
   }

@@ -14,7 +14,7 @@ import {
   usedPath,
   walPath,
 } from "./buffer-folder.ts";
-import { isDamage } from "./damage.ts";
+import { damageOf, isDamage } from "./damage.ts";
 import { type Quarantine, quarantineReason, truncateWal } from "./quarantine.ts";
 import { RowLayout } from "./row-layout.ts";
 import { Segment, type SegmentSettings } from "./segment.ts";
@@ -86,6 +86,14 @@ async function removeLeftovers(folder: string): Promise<void> {
 }
 
 async function recoverSegment(path: string, settings: RecoverySettings): Promise<RecoveredSegment | undefined> {
+  if (await settings.quarantine.hasMoved(path)) {
+    // By its numbers it may look flushed, and would be deleted.
+    await settings.quarantine.move(
+      path,
+      "the segment had been set aside before, and was put back: ingest its rows anew",
+    );
+    return undefined;
+  }
   if (sizeOf(path) < EMPTY_FILE_BYTES && sizeOf(walPath(path)) === 0) {
     if (existsSync(usedPath(path))) await settings.quarantine.move(path, "the segment's database file was cut off");
     else await removeDatabase(path);
@@ -147,7 +155,7 @@ async function readOpened(
   const meta = await file.readMeta();
   const rows = meta ? await file.countRows() : 0;
   if (!meta || rows === 0) return undefined;
-  const tokens = await file.readTokens(meta.id, settings.cutoffMs);
+  const tokens = await readTokens(file, meta.id, rows, settings);
   const { target, firstSeq, openedMs } = meta;
   const found = { id: segmentIdOf(path), target, tokens, lastSeq: firstSeq + rows - 1 };
   if (isKnown) return { ...found, segment: undefined };
@@ -155,6 +163,31 @@ async function readOpened(
   if (hadWal) await tryCheckpoint(file);
   const state = { firstSeq, rows, bytes: sizeOf(path), tokens: tokens.length, openedMs, hasNonInserts };
   return { ...found, segment: new Segment(path, new RowLayout(meta), settings.segment, state) };
+}
+
+/** Rows are worth more than their tokens: without these a batch that comes again is stored again. */
+async function readTokens(
+  file: SegmentFile,
+  tableId: string | undefined,
+  rows: number,
+  { cutoffMs, quarantine }: RecoverySettings,
+): Promise<TokenRow[]> {
+  try {
+    return await file.readTokens(tableId, cutoffMs);
+  } catch (error) {
+    const damage = damageOf(error, false);
+    if (damage === undefined || (await hasDamagedRows(file))) throw error;
+    await quarantine.copy(file.path);
+    await quarantine.reportSalvaged(file.path, `the segment's tokens cannot be read: ${damage}`, rows);
+    return [];
+  }
+}
+
+async function hasDamagedRows(file: SegmentFile): Promise<boolean> {
+  return file.readThrough().then(
+    () => false,
+    () => true,
+  );
 }
 
 /** When it fails the WAL stays, and sealing tries it again. */

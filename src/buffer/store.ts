@@ -183,9 +183,9 @@ export class BufferStore implements Buffers, AsyncDisposable {
     this.#noteDisk(mirror);
   }
 
-  async setDamagedAside(segments: readonly SealedSegment[]): Promise<number> {
+  async setDamagedAside(segments: readonly SealedSegment[], lasting: boolean): Promise<number> {
     const [first] = segments;
-    return first ? this.#slot(first.target).link.call("setDamagedAside", { segments }) : 0;
+    return first ? this.#slot(first.target).link.call("setDamagedAside", { segments, lasting }) : 0;
   }
 
   /** Its tokens are forgotten too: the table that they were for is gone or empty. Streams that are open on it are refused. */

@@ -148,11 +148,11 @@ export class TableBuffer {
   }
 
   /** See `Buffers.setDamagedAside`. */
-  async setDamagedAside(segments: readonly SealedSegment[]): Promise<number> {
+  async setDamagedAside(segments: readonly SealedSegment[], lasting: boolean): Promise<number> {
     const { quarantine, segment: settings } = this.#settings;
     let rows = 0;
     for (const segment of segments) {
-      const damage = await findDamage(segment, settings.largeMemoryMb);
+      const damage = await findDamage(segment, settings.largeMemoryMb, lasting);
       if (damage === undefined) continue;
       // Its table was dropped meanwhile, and its file deleted.
       if (this.#isCleared) return 0;

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { syncPath } from "../base/sync-path.ts";
 import type { Connection } from "../duck/database.ts";
 import { diskBytesOf, removeDatabase, tempFolderOf, tokensPath } from "./buffer-folder.ts";
+import { damageOf } from "./damage.ts";
 import { withInstance } from "./instance.ts";
 import { type TokenRow, tokenRow } from "./segment-file.ts";
 import { tokenCutoffMs } from "./token-clock.ts";
@@ -89,8 +90,9 @@ export class TokenBook {
     if (segments.length === 0) return;
     await this.#onStore(async (connection, attach) => {
       const cutoff = BigInt(this.cutoffMs);
-      for (const { path, tableId } of segments) {
-        await attach(path, async () => {
+      for (const segment of segments) {
+        const { path, tableId } = segment;
+        const copied = attach(path, async () => {
           // Those that a crash left here before, and those of a dropped table of the same name.
           await connection.run("DELETE FROM store.tokens WHERE token IN (SELECT token FROM kept.tokens)");
           await connection.run(
@@ -98,10 +100,25 @@ export class TokenBook {
             [tableId ?? null, cutoff],
           );
         });
+        // Its rows are in the lake: that their tokens cannot be read any more must not hold up those behind them.
+        await copied.catch((error) => {
+          if (damageOf(error, false) === undefined) throw error;
+          return this.#keepSeen(connection, segment);
+        });
       }
       await connection.run("DELETE FROM store.tokens WHERE at_ms < $1", [cutoff]);
     });
     await syncPath(this.#folder);
+  }
+
+  /** The same for a segment whose tokens cannot be read, from memory. */
+  async #keepSeen(connection: Connection, { firstSeq, lastSeq, tableId }: SealedSegment): Promise<void> {
+    for (const { token, rows, seq, atMs } of this.#seen.values()) {
+      if (seq < firstSeq || seq > lastSeq) continue;
+      await connection.run("DELETE FROM store.tokens WHERE token = $1", [token]);
+      const values = [token, tableId ?? null, BigInt(rows), BigInt(seq), BigInt(atMs)];
+      await connection.run("INSERT INTO store.tokens VALUES ($1, $2, $3, $4, $5)", values);
+    }
   }
 
   #onStore<T>(body: (connection: Connection, attach: AttachSegment) => Promise<T>): Promise<T> {

@@ -136,9 +136,10 @@ export interface Buffers {
   remove(segments: readonly SealedSegment[], compaction: Compaction | undefined): Promise<void>;
   /**
    * Reads the segments, which are of one target, whole; sets those that cannot be read aside. Resolves to how many rows
-   * these hold, as far as is known: they are not in `sealed` any more, and their tokens are forgotten.
+   * these hold, as far as is known: they are not in `sealed` any more, and their tokens are forgotten. `lasting`: those that
+   * the disk does not give, too, as it has not done so for long.
    */
-  setDamagedAside(segments: readonly SealedSegment[]): Promise<number>;
+  setDamagedAside(segments: readonly SealedSegment[], lasting: boolean): Promise<number>;
   /** Drops everything the target's buffer holds, unflushed. */
   clearBuffer(target: Target): Promise<void>;
   views(): readonly BufferView[];

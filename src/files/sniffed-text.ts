@@ -67,16 +67,23 @@ export async function sniffCsv(connection: Connection, path: string): Promise<Sn
 
 const JSON_PATTERNED: ReadonlySet<string> = new Set(["DATE", "TIMESTAMP"]);
 
+/** Of keys that differ only by case DuckDB calls the second `KEY_1`, which as a column that is asked for is no key of the file. */
+function mayBeRenamed(name: string, names: ReadonlySet<string>): boolean {
+  const [, first] = /^(.*)_\d+$/s.exec(name.toLowerCase()) ?? [];
+  return first !== undefined && names.has(first);
+}
+
 /** https://duckdb.org/docs/stable/data/json/loading_json */
 export async function sniffJson(connection: Connection, path: string): Promise<SniffedText> {
   const file = quoteLiteral(path);
   const rows = await connection.rows(
     `SELECT column_name AS name, column_type AS type FROM (DESCRIBE FROM read_json(${file}))`,
   );
+  const names = new Set(rows.map(({ name }) => String(name).toLowerCase()));
   const columns = rows.map(({ name, type }) => ({
     name: String(name),
     type: String(type),
-    isOfOwnPattern: JSON_PATTERNED.has(String(type)),
+    isOfOwnPattern: JSON_PATTERNED.has(String(type)) || mayBeRenamed(String(name), names),
   }));
   const sniffed = columns.map(({ type }) => type).join();
   return {
@@ -87,7 +94,7 @@ export async function sniffJson(connection: Connection, path: string): Promise<S
       const given: string[] = [];
       for (const [i, { name }] of columns.entries()) {
         const type = types[i] ?? "JSON";
-        if (isNested(type) || JSON_PATTERNED.has(type)) left.push(quoteIdentifier(name));
+        if (isNested(type) || JSON_PATTERNED.has(type) || mayBeRenamed(name, names)) left.push(quoteIdentifier(name));
         else given.push(`${quoteIdentifier(name)}: ${quoteLiteral(type)}`);
       }
       const reader = `read_json(${file}, columns={${given.join(", ")}})`;

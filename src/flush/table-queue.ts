@@ -18,6 +18,8 @@ interface Waiter {
   readonly goal: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+  /** Rows that it waited for are lost. */
+  damage?: Error;
 }
 
 /** One table on its way into the lake: its stage, its failures, and who waits for it. */
@@ -85,6 +87,12 @@ export class TableQueue {
     });
   }
 
+  /** At once, without rows that are lost: those who wait are told of `damage` when the others are in the lake. */
+  goOnWithout(damage: Error): void {
+    for (const waiter of this.#waiters) waiter.damage ??= damage;
+    this.stage = "idle";
+  }
+
   /** Ends the wait after a failure now; nothing in any other stage. */
   wake(): void {
     if (this.stage !== "waiting") return;
@@ -121,7 +129,10 @@ export class TableQueue {
   resolveUpTo(seq: number): void {
     const done = this.#waiters.filter((waiter) => waiter.goal <= seq);
     this.#waiters = this.#waiters.filter((waiter) => waiter.goal > seq);
-    for (const waiter of done) waiter.resolve();
+    for (const waiter of done) {
+      if (waiter.damage) waiter.reject(waiter.damage);
+      else waiter.resolve();
+    }
   }
 
   /** Everyone who waits: a table's segments commit in order, so that no later one can pass the failed one. */

@@ -97,12 +97,21 @@ export class TableSteps {
   async #fail(table: TableQueue, cause: unknown, phasesMs: FlushRecord["phasesMs"]): Promise<void> {
     const { history, observer, log } = this.#parts;
     const { batch } = table;
-    const error = batch ? await this.#withoutDamaged(table, batch, cause) : cause;
+    const damage = batch && (await this.#setDamagedAside(table, batch, cause));
+    const error = damage ?? cause;
     table.batch = undefined;
-    this.#retryLater(table, error);
+    if (damage) table.goOnWithout(damage);
+    else this.#retryLater(table, error);
     if (batch) {
       const record = history.add(table.target, batch, { phasesMs, error: messageOf(error) });
       observer.failed(table.target, record.reason, error instanceof EiderError ? error.code : "internal");
+    }
+    if (damage) {
+      log.error(
+        { table: targetName(table.target), error: damage.message },
+        "a table is flushed without a damaged segment",
+      );
+      return;
     }
     log.warn(
       {
@@ -117,12 +126,12 @@ export class TableSteps {
     table.rejectAll(error);
   }
 
-  /** A file that cannot be read would fail each attempt: it is set aside, and the error says so. */
-  async #withoutDamaged(table: TableQueue, { segments }: Batch, error: unknown): Promise<unknown> {
-    if (!mayBeDamage(error)) return error;
+  /** A file that cannot be read would fail each attempt. Undefined when there is none; else what those who wait are told. */
+  async #setDamagedAside(table: TableQueue, { segments }: Batch, error: unknown): Promise<EiderError | undefined> {
+    if (!mayBeDamage(error)) return undefined;
     try {
-      const rows = await this.#parts.buffers.setDamagedAside(segments);
-      if (rows === 0) return error;
+      const rows = await this.#parts.buffers.setDamagedAside(segments, table.failureCount >= LASTING_FAILURES);
+      if (rows === 0) return undefined;
       return new EiderError(
         "segment_damaged",
         `a segment of table ${targetName(table.target)} is damaged, and was set aside in the buffer's quarantine; some ${rows} ` +
@@ -131,7 +140,7 @@ export class TableSteps {
       );
     } catch (failure) {
       this.#parts.log.warn({ error: messageOf(failure) }, "segments could not be looked at after a failed flush");
-      return error;
+      return undefined;
     }
   }
 
@@ -144,6 +153,9 @@ export class TableSteps {
 function mayBeDamage(error: unknown): boolean {
   return !(error instanceof EiderError) || (!error.row.retryable && !REFUSALS.has(error.code));
 }
+
+/** So many in a row are several minutes: a disk or a network that is out of order for less is waited for. */
+const LASTING_FAILURES = 10;
 
 /** The lake's own, which have nothing to do with the segments. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set(["table_not_found", "primary_key_missing", "schema_mismatch"]);

@@ -197,6 +197,19 @@ test("ingest reads text by the types of the table that is there, and says where 
   }
 });
 
+test("ingest reads JSON whose keys differ by case alone", async () => {
+  await using eider = await startEider();
+  await using dir = tempDir("ingest-json");
+  const env = { EIDER_URI: eider.flightUri };
+  const path = join(dir.path, "cases.json");
+  writeFileSync(path, '{"a":1,"A":2}\n{"a":3,"A":4}\n');
+  await run(["query", "CREATE TABLE typed (a BIGINT, A_1 DECIMAL(6,2))"], env);
+  for (const table of ["sniffed", "typed"])
+    expect(await run(["ingest", path, "-t", table], env)).toMatchObject({ code: 0 });
+  const sql = "SELECT s.a, s.A_1, t.A_1::INT AS typed FROM sniffed s JOIN typed t USING (a) ORDER BY a";
+  expect(String((await run(["query", "-o", "csv", sql], env)).stdout)).toBe("a,A_1,typed\n1,2,2\n3,4,4\n");
+});
+
 test("ingest reads JSON as it is: lists, structs and times with offsets beside columns that the table types", async () => {
   await using eider = await startEider({ settings: { bufferMaxAgeSeconds: 3600 } });
   await using dir = tempDir("ingest-json");

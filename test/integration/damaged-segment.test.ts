@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { open, readdir, readFile } from "node:fs/promises";
+import { open, readdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { Int64, type RecordBatch, Table, Utf8, vectorFromArray } from "apache-arrow";
 import { expect, test, vi } from "vitest";
@@ -21,12 +21,12 @@ function batchesOf(n: number): RecordBatch[] {
   }).batches;
 }
 
-/** Flips one bit of a row of the batch in whichever segment holds it; resolves to the segment's path. */
-async function damage(bufferDir: string, table: string, batch: number): Promise<string> {
+/** Flips one bit of a text that a segment of the table holds; resolves to the segment's path. */
+async function damage(bufferDir: string, table: string, text: string): Promise<string> {
   const names = await readdir(bufferDir, { recursive: true });
   for (const name of names.filter((each) => each.includes(`.${table}`) && each.endsWith(".duckdb"))) {
     const path = join(bufferDir, name);
-    const at = (await readFile(path)).indexOf(word(batch * ROWS + ROWS / 2));
+    const at = (await readFile(path)).indexOf(text);
     if (at < 0) continue;
     await using file = await open(path, "r+");
     const byte = Buffer.alloc(1);
@@ -34,7 +34,7 @@ async function damage(bufferDir: string, table: string, batch: number): Promise<
     await file.write(Buffer.from([(byte[0] ?? 0) ^ 1]), 0, 1, at);
     return path;
   }
-  throw new Error(`no segment of ${table} holds batch ${batch}`);
+  throw new Error(`no segment of ${table} holds ${text}`);
 }
 
 async function idsOf(client: EiderClient, table: string): Promise<number[]> {
@@ -64,7 +64,7 @@ test.each([
     }
     await first.kill();
     await writer.close();
-    const path = await damage(join(folder.path, "buffer"), "events", DAMAGED);
+    const path = await damage(join(folder.path, "buffer"), "events", word(DAMAGED * ROWS + ROWS / 2));
 
     await using second = await startEider({ dataDir: folder.path, settings });
     await using client = await connect(second.flightUri);
@@ -85,5 +85,30 @@ test.each([
     await client.flush();
     expect(await idsOf(client, "events")).toEqual(Array.from({ length: BATCHES * ROWS }, (_, id) => id));
     expect((await second.stop()).code).toBe(0);
+
+    // By its numbers it looks flushed now.
+    const kept = aside.find((name) => name.endsWith(".duckdb")) ?? "";
+    await rename(join(folder.path, "buffer", "quarantine", kept), path);
+    await using third = await startEider({ dataDir: folder.path, settings });
+    expect(third.logs).toMatch(/was put back/);
+    expect(existsSync(path)).toBe(false);
+    expect(await readdir(join(folder.path, "buffer", "quarantine"), { recursive: true })).toContain(kept);
   },
 );
+
+const TOKEN = "token-of-a-batch-";
+
+test("tokens that cannot be read at a start: the rows are flushed, and the loss is told", async () => {
+  await using folder = tempDir("damaged");
+  await using first = await startEider({ dataDir: folder.path, settings, failpoints: HELD });
+  const writer = await connect(first.flightUri);
+  for (let n = 0; n < BATCHES; n++) await writer.put("events", batchesOf(n), { token: () => `${TOKEN}${n}` });
+  await first.kill();
+  await writer.close();
+  await damage(join(folder.path, "buffer"), "events", `${TOKEN}${DAMAGED}`);
+  await using second = await startEider({ dataDir: folder.path, settings });
+  await using client = await connect(second.flightUri);
+  await client.flush();
+  expect(await idsOf(client, "events")).toHaveLength(BATCHES * ROWS);
+  expect(second.logs).toMatch(/the segment's tokens cannot be read/);
+});

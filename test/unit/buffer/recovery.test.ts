@@ -331,6 +331,30 @@ describe("files that are damaged", () => {
     expect(second.store.quarantined).toMatchObject([{ path }]);
   });
 
+  test("tokens of a flushed segment that cannot be read any more are kept from memory", async () => {
+    const t = await open();
+    await t.store.ensureBuffer(EVENTS, 0);
+    const stream = await t.store.appendToBuffer(EVENTS.target, wireOf(eventsOf([1])).schema, "s");
+    const token = "the token of a batch";
+    await stream.append(batchOf(eventsOf([1, 2])), { token });
+    await t.store.seal(EVENTS.target, "command");
+    const segments = t.store.sealed(EVENTS.target);
+    const path = segments[0]?.path ?? "";
+    const bytes = await readFile(path);
+    const at = bytes.indexOf(token);
+    expect(at).toBeGreaterThan(0);
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    await writeFile(path, bytes);
+    expect(await t.store.setDamagedAside(segments, true)).toBe(0);
+    await t.store.remove(segments, undefined);
+    expect(existsSync(path)).toBe(false);
+    const second = await t.reopen();
+    closeAfterTest(second);
+    await second.store.ensureBuffer(EVENTS, 2);
+    const again = await second.store.appendToBuffer(EVENTS.target, wireOf(eventsOf([1])).schema, "s");
+    expect(await again.append(batchOf(eventsOf([1, 2])), { token })).toEqual({ rows: 2, seq: 2, duplicate: true });
+  });
+
   test("a segment that takes no row is no loss", async () => {
     const t = await open();
     await t.store.ensureBuffer(KEYED, 0);

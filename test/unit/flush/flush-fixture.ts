@@ -26,8 +26,8 @@ export class FileBuffers implements FlushBuffers {
   compacting = 0;
   mostCompacting = 0;
   readonly removed: string[] = [];
-  /** Segments that were looked at for damage. */
-  readonly lookedAt: string[] = [];
+  /** Ids of segments that cannot be read. */
+  readonly damaged = new Set<string>();
   /** Called before each compaction and removal, to delay or fail them. */
   onCompact: (segments: readonly SealedSegment[]) => Promise<void> | void = () => {};
   onRemove: (segments: readonly SealedSegment[]) => void = () => {};
@@ -102,8 +102,9 @@ export class FileBuffers implements FlushBuffers {
   }
 
   async setDamagedAside(segments: readonly SealedSegment[]): Promise<number> {
-    this.lookedAt.push(...segments.map(({ id }) => id));
-    return 0;
+    const damaged = segments.filter(({ id }) => this.damaged.has(id));
+    await this.remove(damaged, undefined);
+    return damaged.reduce((sum, { rows }) => sum + rows, 0);
   }
 
   async clearBuffer(target: Target): Promise<void> {

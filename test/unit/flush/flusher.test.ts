@@ -65,6 +65,41 @@ describe("flusher", () => {
     ]);
   });
 
+  it("one that waits for a damaged segment is told so when all other rows are in the lake", async () => {
+    const t = await table("t");
+    for (const id of [1, 2, 3]) {
+      buffers.append(t, [id, "x"]);
+      const sealed = await buffers.seal(t, "rows");
+      if (id > 1) buffers.damaged.add(sealed?.id ?? "");
+    }
+    fixture.beforeCommit = (parts) => {
+      if (parts.some(({ segments }) => segments.some(({ id }) => buffers.damaged.has(id))))
+        throw new Error("unreadable");
+    };
+    await expect(flusher.flush(t, "command")).rejects.toMatchObject({
+      code: "segment_damaged",
+      message: expect.stringMatching(/some 2 acknowledged rows .*unreadable/),
+    });
+    expect(await ids("t")).toEqual([1]);
+    expect(buffers.sealed(t)).toEqual([]);
+    buffers.append(t, [4, "x"]);
+    await flusher.flush(t, "command");
+    expect(await ids("t")).toEqual([1, 4]);
+  });
+
+  it("an error that no segment is to blame for is tried again later", async () => {
+    const t = await table("t");
+    buffers.append(t, [1, "x"]);
+    fixture.beforeCommit = () => {
+      throw new Error("unreadable");
+    };
+    await expect(flusher.flush(t, "command")).rejects.toThrow("unreadable");
+    expect(buffers.sealed(t)).toHaveLength(1);
+    fixture.beforeCommit = () => {};
+    await flusher.flush(t, "command");
+    expect(await ids("t")).toEqual([1]);
+  });
+
   it("flush of an empty or unknown buffer resolves at once and commits nothing", async () => {
     const t = await table("t");
     await flusher.flush(t, "command");
