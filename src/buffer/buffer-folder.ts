@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import { statSync } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { syncPath } from "../base/sync-path.ts";
 import { type Target, targetKey } from "../base/target.ts";
+import { writeDurably } from "../base/write-durably.ts";
 
 /**
  * One target's folder under `buffer_dir`: `target.json` (for people, and for a folder that has tokens alone), segments
@@ -102,16 +103,8 @@ export async function ensureFolder(bufferDir: string, target: Target): Promise<s
   const folder = join(bufferDir, folderName(target));
   await mkdir(folder, { recursive: true });
   if (sizeOf(join(folder, "target.json")) > 0) return folder;
-  const temporary = join(folder, `target.json.${newId()}`);
-  const file = await open(temporary, "w");
-  try {
-    await file.writeFile(`${JSON.stringify({ version: 1, schema: target.schema, table: target.table })}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, join(folder, "target.json"));
-  await syncPath(folder);
+  const text = `${JSON.stringify({ version: 1, schema: target.schema, table: target.table })}\n`;
+  await writeDurably(join(folder, "target.json"), text);
   await syncPath(dirname(folder));
   return folder;
 }

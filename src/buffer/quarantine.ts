@@ -1,6 +1,7 @@
-import { copyFile, mkdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rename, rm, truncate } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { syncPath } from "../base/sync-path.ts";
+import { writeDurably } from "../base/write-durably.ts";
 import { messageOf } from "../errors.ts";
 import { QUARANTINE, sizeOf, usedPath, walPath } from "./buffer-folder.ts";
 import type { Log } from "./log.ts";
@@ -71,8 +72,7 @@ export class Quarantine {
 
   async #write(report: QuarantinedSegment): Promise<void> {
     const text = `${JSON.stringify({ ...report, atMs: Date.now() }, undefined, 2)}\n`;
-    await writeFile(join(report.movedTo, REASON), text);
-    await syncPath(report.movedTo);
+    await writeDurably(join(report.movedTo, REASON), text);
     await syncPath(dirname(report.movedTo));
   }
 

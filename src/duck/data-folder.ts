@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { syncPath } from "../base/sync-path.ts";
+import { writeDurably } from "../base/write-durably.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import { type Connection, Database } from "./database.ts";
 
@@ -80,11 +80,6 @@ async function readOrMakeWriterId(folder: string): Promise<string> {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
   const id = randomUUID();
-  const file = await open(`${path}.new`, "w");
-  await file.writeFile(`${id}\n`);
-  await file.sync();
-  await file.close();
-  await rename(`${path}.new`, path);
-  await syncPath(folder);
+  await writeDurably(path, `${id}\n`);
   return id;
 }

@@ -19,6 +19,12 @@ interface TableStepsParts {
   readonly onDue: () => void;
 }
 
+/** So many in a row are several minutes: a disk or a network that is out of order for less is waited for. */
+const LASTING_FAILURES = 10;
+
+/** The lake's own, which have nothing to do with the segments. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(["table_not_found", "primary_key_missing", "schema_mismatch"]);
+
 /** What is done for one table before and after the commit that it shares with others. No step rejects. */
 export class TableSteps {
   readonly #parts: TableStepsParts;
@@ -153,9 +159,3 @@ export class TableSteps {
 function mayBeDamage(error: unknown): boolean {
   return !(error instanceof EiderError) || (!error.row.retryable && !REFUSALS.has(error.code));
 }
-
-/** So many in a row are several minutes: a disk or a network that is out of order for less is waited for. */
-const LASTING_FAILURES = 10;
-
-/** The lake's own, which have nothing to do with the segments. */
-const REFUSALS: ReadonlySet<ErrorCode> = new Set(["table_not_found", "primary_key_missing", "schema_mismatch"]);

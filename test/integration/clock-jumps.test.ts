@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Int64, type RecordBatch, Table, Utf8, vectorFromArray } from "apache-arrow";
 import { expect, test } from "vitest";
 import { connect, type EiderClient } from "../../src/index.ts";
 import { FakeTime, fakeTimeProblem } from "../support/fake-time.ts";
 import { type RunningEider, startEider } from "../support/start-eider.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { textBatches } from "../support/text-batches.ts";
 
 const problem = fakeTimeProblem();
 const missing = problem === undefined ? "" : ` (${problem})`;
@@ -13,15 +13,7 @@ const missing = problem === undefined ? "" : ` (${problem})`;
 const JUMPS = ["-1h", "+1d"] as const;
 const HOUR_MS = 3_600_000;
 
-function batchesOf(ids: readonly number[]): RecordBatch[] {
-  return new Table({
-    id: vectorFromArray(ids.map(BigInt), new Int64()),
-    text: vectorFromArray(
-      ids.map((id) => `row ${id}`),
-      new Utf8(),
-    ),
-  }).batches;
-}
+const batchesOf = (ids: readonly number[]) => textBatches(ids, (id) => `row ${id}`);
 
 /** Until the server's time of day is as far from the real one. */
 async function untilClockIs(eider: RunningEider, offsetMs: number): Promise<void> {

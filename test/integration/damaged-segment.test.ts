@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { open, readdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { Int64, type RecordBatch, Table, Utf8, vectorFromArray } from "apache-arrow";
 import { expect, test, vi } from "vitest";
 import { connect, type EiderClient } from "../../src/index.ts";
 import { startEider } from "../support/start-eider.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { textBatches } from "../support/text-batches.ts";
 
 const ROWS = 500;
 const BATCHES = 4;
@@ -13,13 +13,11 @@ const DAMAGED = 1;
 
 const word = (id: number) => `word-${id}-${(id * 2654435761) >>> 0}`;
 
-function batchesOf(n: number): RecordBatch[] {
-  const ids = Array.from({ length: ROWS }, (_, i) => n * ROWS + i);
-  return new Table({
-    id: vectorFromArray(ids.map(BigInt), new Int64()),
-    text: vectorFromArray(ids.map(word), new Utf8()),
-  }).batches;
-}
+const batchesOf = (n: number) =>
+  textBatches(
+    Array.from({ length: ROWS }, (_, i) => n * ROWS + i),
+    word,
+  );
 
 /** Flips one bit of a text that a segment of the table holds; resolves to the segment's path. */
 async function damage(bufferDir: string, table: string, text: string): Promise<string> {

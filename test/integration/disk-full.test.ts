@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { Int64, type RecordBatch, Table, Utf8, vectorFromArray } from "apache-arrow";
 import { expect, test } from "vitest";
 import { connect, type EiderClient, FlightError } from "../../src/index.ts";
 import { mountSmallDisk, smallDiskProblem } from "../support/small-disk.ts";
 import { type RunningEider, startEider } from "../support/start-eider.ts";
+import { textBatches } from "../support/text-batches.ts";
 
 const problem = smallDiskProblem();
 const missing = problem === undefined ? "" : ` (${problem})`;
@@ -14,13 +14,11 @@ const ROWS = 500;
 const text = (id: number) =>
   Array.from({ length: 40 }, (_, i) => ((id * 2654435761 + i * 40503) >>> 0).toString(36)).join("");
 
-function batchesOf(n: number): RecordBatch[] {
-  const ids = Array.from({ length: ROWS }, (_, i) => n * ROWS + i);
-  return new Table({
-    id: vectorFromArray(ids.map(BigInt), new Int64()),
-    text: vectorFromArray(ids.map(text), new Utf8()),
-  }).batches;
-}
+const batchesOf = (n: number) =>
+  textBatches(
+    Array.from({ length: ROWS }, (_, i) => n * ROWS + i),
+    text,
+  );
 
 /** Puts batches until one is refused; resolves to how many were acknowledged, and the refusal. */
 async function fill(client: EiderClient, from: number): Promise<{ acknowledged: number; error: FlightError }> {
