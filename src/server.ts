@@ -24,6 +24,7 @@ import { steadyClock, systemClock } from "./flush/clock.ts";
 import { Flusher } from "./flush/flusher.ts";
 import type { FlushObserver } from "./flush/observer.ts";
 import { Sweeper } from "./flush/sweeper.ts";
+import { flushSpacingMs } from "./flush/triggers.ts";
 import { Housekeeper } from "./housekeeping/housekeeper.ts";
 import { httpRoutes } from "./http/routes.ts";
 import { HttpServer } from "./http/server.ts";
@@ -173,7 +174,7 @@ async function compose(
       clock: systemClock,
       log,
       // The sweeper enqueues what was left to gather.
-      spacingMs: config.sweepIntervalSeconds * 1000,
+      spacingMs: flushSpacingMs(config.sweepIntervalSeconds * 1000, config.bufferMaxAgeSeconds * 1000),
       isDiskFull,
       pauseLimits: {
         greatestMs: config.commitPauseMaxSeconds * 1000,

@@ -110,8 +110,8 @@ export class TableQueue {
 
   /**
    * Whether what waits had better gather: segments that were sealed for their size alone, less than `spacingMs` after the
-   * last batch was begun, or their oldest row came. So a table that fills a segment many times a second gets a file a
-   * second, and not one each.
+   * last batch was begun, or their oldest row came. So a table that fills a segment many times a second gets a file every
+   * few seconds, and not one each.
    */
   isTooSoon(waiting: readonly SealedSegment[], nowMs: number, spacingMs: number): boolean {
     const firstMs = Math.min(...waiting.map(({ oldestMs }) => oldestMs));

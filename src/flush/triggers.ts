@@ -11,6 +11,17 @@ export interface FlushLimits {
   readonly isRetrying?: boolean;
 }
 
+/** Rows of a busy table are no older than this in the lake, beside the flush itself. */
+const GREATEST_SPACING_MS = 3_000;
+
+/**
+ * How far apart the flushes of a table are that fills segments faster (see `TableQueue.isTooSoon`): half of the age that
+ * rows may have anyway, so that gathering into fewer files is not what makes them late.
+ */
+export function flushSpacingMs(sweepIntervalMs: number, maxAgeMs: number): number {
+  return Math.max(sweepIntervalMs, Math.min(maxAgeMs / 2, GREATEST_SPACING_MS));
+}
+
 type Trigger = (view: BufferView, nowMs: number, limits: FlushLimits) => SealReason | undefined;
 
 /** In order of precedence. */

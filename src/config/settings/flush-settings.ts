@@ -5,7 +5,7 @@ export const FLUSH_SETTINGS = {
   sweepIntervalSeconds: {
     kind: seconds(0.01, TIMER_MAX_SECONDS),
     default: 1,
-    help: "how often buffers are looked at for a flush; a table that fills segments faster is flushed no more often",
+    help: "how often buffers are looked at for a flush; a table that fills segments faster is flushed no more often than this, nor than in half of buffer_max_age_seconds (at most 3 s)",
     legacy: ["DUCKLING_QUEUE_FLUSH_INTERVAL_SECONDS"],
   },
   commitPauseMaxSeconds: {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { BufferView } from "../../../src/buffer/types.ts";
-import { dueReason } from "../../../src/flush/triggers.ts";
+import { dueReason, flushSpacingMs } from "../../../src/flush/triggers.ts";
 
 const LIMITS = { maxRows: 100, maxBytes: 1_000, maxAgeMs: 5_000 };
 const NOW_MS = 50_000;
@@ -46,4 +46,13 @@ describe("dueReason", () => {
   it("an age without bound never seals", () => {
     expect(dueReason(view(1, 1, 0), NOW_MS, { ...LIMITS, maxAgeMs: Number.POSITIVE_INFINITY })).toBeUndefined();
   });
+});
+
+it.each([
+  ["half of the age that rows may have", 1_000, 5_000, 2_500],
+  ["at most three seconds", 1_000, 60_000, 3_000],
+  ["no less than between two looks", 1_000, 500, 1_000],
+  ["no less than between two looks that are rare", 10_000, 5_000, 10_000],
+])("flushes of a busy table: %s", (_, sweepIntervalMs, maxAgeMs, spacingMs) => {
+  expect(flushSpacingMs(sweepIntervalMs, maxAgeMs)).toBe(spacingMs);
 });
