@@ -25,6 +25,8 @@ export class Watermarks {
   /** The number by which this process holds the lease: see lease.ts. */
   #lease: number | undefined;
   #isTakenOver = false;
+  /** Targets whose rows have been seen: they are never deleted, and need not be asked for before each flush. */
+  readonly #present = new Set<string>();
 
   constructor(writerId: string) {
     this.name = stateName("watermark", writerId);
@@ -65,6 +67,7 @@ export class Watermarks {
     );
     const lease = marks.get(LEASE_KEY);
     marks.delete(LEASE_KEY);
+    for (const key of marks.keys()) this.#present.add(key);
     if (lease !== this.#lease) {
       this.#isTakenOver = true;
       throw new EiderError(
@@ -81,10 +84,11 @@ export class Watermarks {
    * without conflicting with anything.
    */
   async insertMissing(connection: Connection, targets: readonly Target[]): Promise<void> {
-    const missingOf = (known: ReadonlyMap<string, number>) => targets.filter((target) => !known.has(targetKey(target)));
-    if (missingOf(await this.read(connection)).length === 0) return;
+    if (targets.every((target) => this.#present.has(targetKey(target)))) return;
     await connection.transaction(async () => {
-      const missing = missingOf(await this.read(connection));
+      const marks = await this.read(connection);
+      const missing = targets.filter((target) => !marks.has(targetKey(target)));
+      if (missing.length === 0) return;
       const rows = missing.map((_, i) => `($${i * 2 + 1}, $${i * 2 + 2}, 0)`).join(", ");
       await connection.run(`UPDATE ${this.table} SET last_seq = last_seq WHERE ${IS_LEASE}`);
       await connection.run(`INSERT INTO ${this.table} VALUES ${rows}`, missing.flatMap(lowerNames));
@@ -108,6 +112,7 @@ export class Watermarks {
       values,
     );
     if (changed !== marks.length + 1) {
+      this.#present.clear();
       throw new EiderError(
         "internal",
         `the watermark table ${this.table} gave ${changed} rows for ${marks.length} targets and the lease: it was changed from outside`,

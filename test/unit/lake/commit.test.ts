@@ -351,6 +351,19 @@ describe("flush transactions", () => {
     expect(await contents("t")).toEqual([[1, "v1"]]);
   });
 
+  it("a watermark row that was deleted from outside fails one flush, and is made anew for the next", async () => {
+    await create("t", []);
+    await lake.commitFlush([await fixture.part(await appended("t", 1, [1]))]);
+    await query(lake, `DELETE FROM lake._eider."watermark_writer-1" WHERE target_table = 't'`);
+    const part = await fixture.part(await appended("t", 2, [2]));
+    expect((await lake.commitFlush([part])).failures[0]?.error.message).toMatch(/changed from outside/);
+    expectClean(await lake.commitFlush([part]));
+    expect(await contents("t")).toEqual([
+      [1, "v1"],
+      [2, "v2"],
+    ]);
+  });
+
   it("parts for one lake come from several writers without mixing their watermarks", async () => {
     await create("t", []);
     await lake.commitFlush([await fixture.part(await appended("t", 1, [1]))]);
