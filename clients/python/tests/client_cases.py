@@ -52,6 +52,34 @@ def case_every_kind_of_data(server):
         raises(TypeError, lambda: table.append([]))
 
 
+def case_nothing_of_the_data_is_left_out(server):
+    with connect(server) as client:
+        rows = client.table("rows_of_many_shapes")
+        rows.append([{"id": 1}, {"name": "b", "id": 2}, {}])
+        assert rows.scan(order_by="id").to_pylist() == [
+            {"id": 1, "name": None},
+            {"id": 2, "name": "b"},
+            {"id": None, "name": None},
+        ]
+        frame = pd.DataFrame({"day": [1, 1, 2], "kind": ["a", "a", "b"], "n": [1, 2, 3]})
+        sums = client.table("sums")
+        sums.merge(frame.groupby(["day", "kind"]).sum(), on=["day", "kind"])
+        sums.append(frame[1:2].set_index("day", drop=False))
+        assert sums.scan(order_by="day").to_pylist() == [
+            {"day": 1, "kind": "a", "n": 2},
+            {"day": 2, "kind": "b", "n": 3},
+        ]
+
+
+def case_parameters_are_a_list(server):
+    with connect(server) as client:
+        for parameters in ({"a": 1}, "ab", b"ab"):
+            raises(TypeError, lambda given=parameters: client.sql("SELECT $a", given), "list of values")
+            raises(TypeError, lambda given=parameters: client.execute("SELECT $a", given), "list of values")
+            raises(TypeError, lambda given=parameters: client.table("t").scan(where="a = ?", parameters=given), "list")
+        assert client.sql("SELECT ? AS a, ? AS b", (1, None)).to_pylist() == [{"a": 1, "b": None}]
+
+
 def case_every_shape_of_rows(server):
     with connect(server) as client:
         rows = client.sql("SELECT i AS id, 'n' || i AS name FROM range(100000) t(i)")

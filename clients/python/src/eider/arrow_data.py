@@ -24,8 +24,9 @@ def _reader_of(data: Any) -> pa.RecordBatchReader:
     if isinstance(data, Mapping):
         return pa.table(dict(data)).to_reader()
     if type(data).__module__.split(".")[0] == "pandas":
-        # By pandas' own stream the index would become a column.
-        return pa.Table.from_pandas(data, preserve_index=False).replace_schema_metadata(None).to_reader()
+        # By pandas' own stream an index without a name would become a column.
+        frame = _with_named_index(data)
+        return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None).to_reader()
     if hasattr(data, "collect") and not hasattr(data, "__arrow_c_stream__"):
         data = data.collect()
     if hasattr(data, "__arrow_c_stream__"):
@@ -45,8 +46,20 @@ def _reader_of_items(data: Any) -> pa.RecordBatchReader:
     if isinstance(first, pa.RecordBatch):
         return pa.RecordBatchReader.from_batches(first.schema, chain([first], items))
     if isinstance(first, Mapping):
-        return pa.Table.from_pylist([dict(row) for row in chain([first], items)]).to_reader()
+        return _table_of_rows([dict(row) for row in chain([first], items)]).to_reader()
     raise TypeError("an iterable to write is one of record batches, or of dicts, and not empty")
+
+
+def _with_named_index(frame: Any) -> Any:
+    """An index with a name (of `set_index`, `groupby`) holds data; one without counts rows."""
+    levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    return frame.reset_index(level=levels) if levels else frame
+
+
+def _table_of_rows(rows: list[dict[str, Any]]) -> pa.Table:
+    """With the columns of all rows: pyarrow alone takes the first row's, and drops the others' without a word."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
 
 
 def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

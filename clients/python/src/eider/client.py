@@ -11,6 +11,7 @@ from .retry import repeated, told
 from .rows import Rows
 from .session import DEFAULT_URI, Session
 from .table import Table
+from .where import listed
 
 # Failures in a row, without an acknowledgement between them.
 RETRIES = 8
@@ -71,14 +72,15 @@ class Client:
 
     def sql(self, text: str, parameters: Sequence[Any] = ()) -> Rows:
         """One statement; its rows come when they are asked for. It is not repeated when the connection breaks."""
-        return Rows(self._session, self._retries, text, parameters, repeatable=False)
+        return Rows(self._session, self._retries, text, listed(parameters), repeatable=False)
 
     def execute(self, text: str, parameters: Sequence[Any] = ()) -> int:
         """Runs one statement to its end; returns the number of rows changed, -1 where the server does not say."""
+        values = listed(parameters)
 
         def run() -> int:
             with self._session.cursor() as cursor:
-                cursor.execute(text, list(parameters) or None)
+                cursor.execute(text, values or None)
                 return cursor.rowcount
 
         return told(self._session, run)

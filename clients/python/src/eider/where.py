@@ -25,7 +25,7 @@ def condition(where: Where, parameters: Sequence[Any] | None) -> tuple[str | Non
     if where is None:
         return None, _none(parameters)
     if isinstance(where, str):
-        return f"({where})", list(parameters or [])
+        return f"({where})", listed(parameters)
     _none(parameters)
     if isinstance(where, Mapping):
         where = [(name, "in" if isinstance(value, (list, tuple, set)) else "=", value) for name, value in where.items()]
@@ -37,6 +37,13 @@ def condition(where: Where, parameters: Sequence[Any] | None) -> tuple[str | Non
         "(" + " AND ".join(_term(*term, values=values) for term in alternative) + ")" for alternative in alternatives
     )
     return text, values
+
+
+def listed(parameters: Sequence[Any] | None) -> list[Any]:
+    """The values of `?`, in their order. Of a dict a list would be its keys, of a text its letters."""
+    if isinstance(parameters, (Mapping, str, bytes)):
+        raise TypeError(f"parameters are a list of values, in the order of the ?, not a {type(parameters).__name__}")
+    return list(parameters or [])
 
 
 def _none(parameters: Sequence[Any] | None) -> list[Any]:
