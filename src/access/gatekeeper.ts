@@ -3,7 +3,7 @@ import { EiderError, messageOf } from "../errors.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { Credentials, Peer } from "./credentials.ts";
 import { type JwtSettings, JwtVerifier } from "./jwt.ts";
-import { NO_USER, PasswordChecks } from "./password.ts";
+import { matchesHash, NO_USER, PasswordChecks } from "./password.ts";
 import { keyOf, type Principal } from "./principal.ts";
 import { type Refusal, Refusals } from "./refusals.ts";
 import { Throttle } from "./throttle.ts";
@@ -50,6 +50,8 @@ export class Gatekeeper implements Authenticator, Disposable {
   readonly #perAddress: Throttle;
   /** By SHA-256 of the credential: secrets are not kept. */
   readonly #verified = new Map<string, Verified>();
+  /** By the same, and the address that failures are counted by: the connections of a pool show one credential at once. */
+  readonly #verifying = new Map<string, Promise<Verified>>();
   #watch: FileWatch | undefined;
 
   private constructor(options: GatekeeperOptions, users: Users, jwt: JwtVerifier | undefined) {
@@ -95,28 +97,41 @@ export class Gatekeeper implements Authenticator, Disposable {
     const cacheKey = digest(credentials);
     const known = this.#verified.get(cacheKey);
     if (known && known.untilMs > this.#options.steadyMs() && known.principal.isCurrent()) return known.principal;
-    const { principal, untilMs } = await this.#verify(credentials, peer);
-    this.#remember(cacheKey, { principal, untilMs });
-    return principal;
+    const checkKey = `${peer.address} ${cacheKey}`;
+    const running = this.#verifying.get(checkKey);
+    if (running) return (await running).principal;
+    const check = this.#verify(credentials, peer).finally(() => this.#verifying.delete(checkKey));
+    this.#verifying.set(checkKey, check);
+    const verified = await check;
+    this.#remember(cacheKey, verified);
+    return verified.principal;
   }
 
-  #verify(credentials: Exclude<Credentials, { kind: "none" }>, peer: Peer): Promise<Verified> {
-    return credentials.kind === "basic"
+  async #verify(credentials: Exclude<Credentials, { kind: "none" }>, peer: Peer): Promise<Verified> {
+    return await (credentials.kind === "basic"
       ? this.#ofPassword(credentials.username, credentials.password, peer)
-      : this.#ofToken(credentials.token, peer);
+      : this.#ofToken(credentials.token, peer));
   }
 
   async #ofPassword(username: string, password: string, { address }: Peer): Promise<Verified> {
     const userKey = `${address} ${username}`;
-    this.#refuseThrottled(Math.max(this.#perUser.waitSeconds(userKey), this.#perAddress.waitSeconds(address)), address);
-    const user = this.#users.find(username);
-    const matches = await this.#checks.matches(password, user?.password ?? NO_USER, address);
-    if (!user?.password || !matches) {
-      this.#perUser.failed(userKey);
-      this.#perAddress.failed(address);
-      throw this.#refuse("password", address, "wrong user name or password");
-    }
-    return { principal: user.principal, untilMs: this.#options.steadyMs() + CACHE_MS };
+    const refuseThrottled = () => {
+      const waitSeconds = Math.max(this.#perUser.waitSeconds(userKey), this.#perAddress.waitSeconds(address));
+      this.#refuseThrottled(waitSeconds, address);
+    };
+    refuseThrottled();
+    return await this.#checks.inTurn(address, async () => {
+      // Again, now that those that came at the same time have failed.
+      refuseThrottled();
+      const user = this.#users.find(username);
+      const matches = await matchesHash(password, user?.password ?? NO_USER);
+      if (!user?.password || !matches) {
+        this.#perUser.failed(userKey);
+        this.#perAddress.failed(address);
+        throw this.#refuse("password", address, "wrong user name or password");
+      }
+      return { principal: user.principal, untilMs: this.#options.steadyMs() + CACHE_MS };
+    });
   }
 
   async #ofToken(token: string, { address }: Peer): Promise<Verified> {

@@ -41,6 +41,10 @@ export async function hashPassword(password: string): Promise<string> {
   return `$scrypt$ln=${COST.ln},r=${COST.r},p=${COST.p}$${phcBase64(salt)}$${phcBase64(hash)}`;
 }
 
+export async function matchesHash(password: string, expected: ScryptHash): Promise<boolean> {
+  return timingSafeEqual(await derive(password, expected), expected.hash);
+}
+
 /** What is compared with when there is no such user, so that the answer takes as long. */
 export const NO_USER: ScryptHash = { ...COST, salt: randomBytes(SALT_BYTES), hash: randomBytes(HASH_BYTES) };
 
@@ -65,8 +69,8 @@ export class PasswordChecks {
     this.#limits = limits;
   }
 
-  /** Throws `limit_exceeded` when too many wait. */
-  async matches(password: string, expected: ScryptHash, address: string): Promise<boolean> {
+  /** Runs `check` when its turn comes; the next begins after it has ended. Throws `throttled` when too many wait. */
+  async inTurn<T>(address: string, check: () => Promise<T>): Promise<T> {
     const own = this.#byAddress.get(address) ?? 0;
     if (own >= this.#limits.perAddress || this.#waiting.length >= this.#limits.waiting) {
       throw new EiderError("throttled", "too many logins are being checked: try again in a few seconds");
@@ -75,7 +79,7 @@ export class PasswordChecks {
     if (this.#running >= this.#limits.running) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running++;
     try {
-      return timingSafeEqual(await derive(password, expected), expected.hash);
+      return await check();
     } finally {
       const left = (this.#byAddress.get(address) ?? 1) - 1;
       if (left === 0) this.#byAddress.delete(address);

@@ -48,7 +48,8 @@ async function open(uri: string, flags: ConnectionFlags, shell: Shell): Promise<
   try {
     return await connect(uri, { ...login, tls });
   } catch (error) {
-    if (error instanceof TypeError) throw new EiderError("config_invalid", `${error.message} (--uri, EIDER_URI)`);
+    if (error instanceof TypeError)
+      throw new EiderError("config_invalid", `${error.message} (--uri, --tls-cert, --tls-key)`);
     throw error;
   }
 }

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { readFile, rename, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { Document, parseDocument } from "yaml";
 import { hashPassword } from "../access/password.ts";
 import { ROLES, type Role } from "../access/principal.ts";
 import { hashToken, newToken } from "../access/token.ts";
 import { parseUsers, readUsers } from "../access/users.ts";
-import { EiderError } from "../errors.ts";
+import { EiderError, messageOf } from "../errors.ts";
 import { EXIT, type Shell } from "./shell.ts";
 
 export interface UserFlags {
@@ -34,6 +34,12 @@ export async function addUser(flags: UserFlags, shell: Shell): Promise<number> {
   if (role !== undefined) document.setIn(["users", flags.name, "role"], role);
   for (const text of flags.schemas) setSchemaRole(document, flags.name, text);
   if (flags.password) {
+    if (flags.name.includes(":")) {
+      throw new EiderError(
+        "config_invalid",
+        `${flags.name} cannot sign in by password: HTTP Basic ends a name at its colon`,
+      );
+    }
     const password = await shell.readSecret(`password of ${flags.name}: `);
     if (password === "") throw new EiderError("config_invalid", "the password is empty: give it on standard input");
     document.setIn(["users", flags.name, "password"], await hashPassword(password));
@@ -66,9 +72,24 @@ function addToken(document: Document, name: string): string {
   return token;
 }
 
-/** A reader sees the file before or after, never half of it. */
+/**
+ * A reader sees the file before or after, never half of it. It stays where a link points to, and its owner's: the server
+ * seldom runs as who adds users.
+ */
 async function replaceFile(path: string, text: string): Promise<void> {
-  const beside = resolve(dirname(path), `.users-${randomBytes(6).toString("hex")}`);
-  await writeFile(beside, text, { mode: FILE_MODE });
-  await rename(beside, path);
+  const file = await realpath(path).catch(() => path);
+  const before = await stat(file).catch(() => undefined);
+  const beside = resolve(dirname(file), `.users-${randomBytes(6).toString("hex")}`);
+  try {
+    await writeFile(beside, text, { mode: FILE_MODE });
+    if (before) {
+      const made = await stat(beside);
+      if (made.uid !== before.uid || made.gid !== before.gid) await chown(beside, before.uid, before.gid);
+      await chmod(beside, before.mode & 0o777);
+    }
+    await rename(beside, file);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw new EiderError("config_invalid", `users_file cannot be written: ${messageOf(error)}`, { cause: error });
+  }
 }

@@ -1,4 +1,5 @@
 import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
+import { messageOf } from "../errors.ts";
 
 export interface TlsOptions {
   /** PEM of those who may sign the server's certificate; without it the system's. */
@@ -39,10 +40,18 @@ export function parseAddress(uri: string): Address {
   return { target: `${url.hostname}:${url.port || DEFAULT_PORT}`, hasTls };
 }
 
+/** Throws a TypeError for a certificate and a key that do not go together. */
 export function credentialsOf({ hasTls }: Address, tls: TlsOptions = {}): ChannelCredentials {
   if (!hasTls) return credentials.createInsecure();
   const buffer = (bytes: Uint8Array | undefined) => (bytes === undefined ? null : Buffer.from(bytes));
-  return credentials.createSsl(buffer(tls.ca), buffer(tls.key), buffer(tls.cert), {
-    rejectUnauthorized: tls.skipVerify !== true,
-  });
+  try {
+    return credentials.createSsl(buffer(tls.ca), buffer(tls.key), buffer(tls.cert), {
+      rejectUnauthorized: tls.skipVerify !== true,
+    });
+  } catch (error) {
+    throw new TypeError(
+      `TLS cannot be set up: ${messageOf(error)}; the client's certificate (cert) and its key (key) are two PEMs that fit`,
+      { cause: error },
+    );
+  }
 }

@@ -37,7 +37,7 @@ export class Channel implements Disposable {
   readonly #options: ConnectOptions;
   #session: Promise<string | undefined> | undefined;
 
-  /** Throws a TypeError for a URI that is none. */
+  /** Throws a TypeError for a URI that is none, and for TLS options that do not go together. */
   constructor(uri: string, options: ConnectOptions) {
     const address = parseAddress(uri);
     const { tls } = options;

@@ -106,10 +106,17 @@ function readFileValues(path: string, raw: Map<SettingKey, RawValue>, problems: 
   const file = readSettingsFile(path);
   problems.push(...file.problems);
   const keys = new Map(SETTING_KEYS.map((key) => [settingName(key), key]));
+  const lines = new Map<SettingKey, number>();
   for (const { name, value, line } of file.entries) {
     const key = keys.get(name.replaceAll("-", "_"));
-    if (key === undefined)
+    if (key === undefined) {
       problems.push(`${path}:${line}: unknown setting ${name}${didYouMean(name, [...keys.keys()])}`);
+      continue;
+    }
+    const before = lines.get(key);
+    lines.set(key, line);
+    // YAML refuses a key that is there twice, but dashes make another key of it.
+    if (before !== undefined) problems.push(`${path}:${line}: ${settingName(key)} is set in line ${before} already`);
     else if (value !== null && !raw.has(key)) raw.set(key, { value, source: `${path}:${line}` });
   }
 }

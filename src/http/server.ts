@@ -97,6 +97,10 @@ function addRoutes(app: FastifyInstance, routes: readonly Route[]): void {
 /** Bodies are JSON whatever the content type says, and may be missing: curl sends neither by itself. */
 function takeJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
+  // Fastify refuses types that it cannot read, and QUERY without one, before any parser or route is asked.
+  app.addHook("onRequest", async ({ raw }) => {
+    raw.headers["content-type"] = "application/json";
+  });
   app.addContentTypeParser("*", { parseAs: "buffer" }, ({ headers }, body, done) => {
     const encoding = headers["content-encoding"] ?? "identity";
     if (encoding !== "identity") {

@@ -118,6 +118,12 @@ test("signs in by password and token, over TLS; 77 when it is not let in", async
   // Without the authority nobody can be sure whose certificate that is.
   expect((await run(args, { ...asAda, EIDER_TLS_CA: "" })).code).toBe(69);
   expect((await run([...args, "--tls-skip-verify"], { ...asAda, EIDER_TLS_CA: "" })).code).toBe(0);
+  // By the server's address, for which Node has a warning of its own.
+  expect((await run(args, asAda)).stderr).toBe("");
+  const withoutKey = await run([...args, "--tls-cert", server.cert], asAda);
+  expect([withoutKey.code, withoutKey.stderr]).toEqual([78, expect.stringContaining("--tls-key")]);
+  const otherKey = writePair(dir.path, "other", await signedBy(authority, "other")).key;
+  expect((await run([...args, "--tls-cert", server.cert, "--tls-key", otherKey], asAda)).code).toBe(78);
 });
 
 const DATA = join(REPO, "node_modules", "vega-datasets", "data");

@@ -64,6 +64,21 @@ describe("failed logins", () => {
     expect(await outcome(basic("right"))).toBe("ann");
   });
 
+  test("are no more when they come at once", async () => {
+    const { outcome } = await open();
+    const guesses = await Promise.all(Array.from({ length: 8 }, (_, i) => outcome(basic(`wrong ${i}`))));
+    expect(guesses.filter((code) => code === "unauthenticated")).toHaveLength(5);
+    expect(guesses.filter((code) => code === "throttled")).toHaveLength(3);
+  });
+
+  test("a right password that many connections show at once is checked once, and refused to none", async () => {
+    const { outcome, pass } = await open();
+    const all = () => Promise.all(Array.from({ length: 300 }, () => outcome(basic("right"))));
+    expect(new Set(await all())).toEqual(new Set(["ann"]));
+    pass(61);
+    expect(new Set(await all())).toEqual(new Set(["ann"]));
+  });
+
   test("a credential that was verified goes on while others fail from its address", async () => {
     const { outcome } = await open();
     expect(await outcome(basic("right"))).toBe("ann");

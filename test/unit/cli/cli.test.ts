@@ -1,5 +1,16 @@
 import { execFile } from "node:child_process";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -189,7 +200,25 @@ describe("user add", () => {
     });
     expect(readFileSync(file, "utf8")).not.toMatch(/hunter2|eider-token/);
     expect((await add(["bob", "--role", "king"], "x")).code).toBe(78);
+    expect((await add(["b:ob", "--role", "read"], "x")).stderr).toMatch(/ends a name at its colon/);
     expect((await add(["bob", "--role", "read"], "")).stderr).toMatch(/password is empty/);
+    expect(Object.keys((await readUsers(file)).users)).toEqual(["ann"]);
+  });
+
+  test("leaves a users file where it is, and to whom it belongs", async () => {
+    await using folder = tempDir("users");
+    const file = join(folder.path, "users.yaml");
+    const link = join(folder.path, "link.yaml");
+    writeFileSync(file, "users: {}\n");
+    chmodSync(file, 0o640);
+    // Who is not root cannot give files away, and has none but own ones to keep.
+    if (process.getuid?.() === 0) chownSync(file, 4214, 4280);
+    const before = statSync(file);
+    symlinkSync(file, link);
+    expect((await run(["user", "add", "ann", "--token", "--role", "read", "--users-file", link])).code).toBe(0);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    const after = statSync(file);
+    expect([after.mode, after.uid, after.gid]).toEqual([before.mode, before.uid, before.gid]);
     expect(Object.keys((await readUsers(file)).users)).toEqual(["ann"]);
   });
 });

@@ -190,6 +190,15 @@ describe("problems", () => {
     expect(text).toContain("log_level must be one of trace, debug, info");
   });
 
+  test("a setting that the file has twice, with dashes and without, is none that one line wins", async () => {
+    await using dir = tempDir();
+    const file = join(dir.path, "eider.yaml");
+    writeFileSync(file, "buffer-max-rows: 5\nbuffer_max_rows: 6\n");
+    expect(problemsOf({ flags: parse("--config", file) })).toContain(
+      `${file}:2: buffer_max_rows is set in line 1 already`,
+    );
+  });
+
   const rows: ReadonlyArray<readonly [string, Partial<LoadInput>, string]> = [
     ["a file that is not there", { env: { EIDER_CONFIG: "/nowhere/e.yaml" } }, "cannot be read"],
     ["equal ports", { flags: parse("--port=99", "--http-port=99") }, "port and http_port are both 99"],

@@ -137,6 +137,8 @@ test("a route asked for by another method says which it takes", async () => {
     "/flush takes POST, not GET",
   ]);
   expect(response.headers.get("allow")).toBe("POST");
+  expect((await call("/flush", { method: "QUERY" })).status).toBe(405);
+  expect((await call("/nowhere", { method: "QUERY" })).status).toBe(404);
 });
 
 test("an address that cannot be read is an error of the same shape as all others", async () => {
@@ -176,7 +178,9 @@ describe("POST /flush", () => {
       status: "ok",
       flushed: "all",
     });
-    expect(flushed).toEqual([undefined, "main.t", "main.t", undefined]);
+    const unreadable = { "content-type": ";;;" };
+    expect((await call("/flush", { method: "POST", body, headers: unreadable })).status).toBe(200);
+    expect(flushed).toEqual([undefined, "main.t", "main.t", undefined, "main.t"]);
   });
 
   test("takes a byte order mark, and refuses bytes that are not UTF-8 and bodies that are packed", async () => {
