@@ -31,6 +31,8 @@ export class BatchDecoder {
   readonly #plan: SchemaPlan;
   readonly #dictionaries = new Map<number, ColumnView>();
   readonly #limitBytes: number;
+  /** Why a dictionary was refused: batches behind it would be read by the one before it. */
+  #refusal: unknown;
 
   /** Throws type_unsupported, naming the field, when a type has no DuckDB type. */
   constructor(schema: Schema, options: DecodeOptions = {}) {
@@ -42,15 +44,21 @@ export class BatchDecoder {
   /**
    * A record batch's view, or undefined for a dictionary batch, which is kept for the batches after it. Throws
    * request_invalid, naming the column, when anything does not fit together or a value has no place in its DuckDB type;
-   * the decoder stays usable.
+   * the decoder stays usable, unless it was a dictionary that was refused: then so is all that follows.
    */
   decode(message: { readonly header: Uint8Array; readonly body: Uint8Array }): RecordBatchView | undefined {
+    if (this.#refusal !== undefined) throw this.#refusal;
     const header = readBatchHeader(message.header);
-    const body = new BodyReader(header, message.body, this.#limitBytes);
     if (header.dictionary) {
-      this.#keepDictionary(header.dictionary, body);
+      try {
+        this.#keepDictionary(header.dictionary, new BodyReader(header, message.body, this.#limitBytes));
+      } catch (error) {
+        this.#refusal = error;
+        throw error;
+      }
       return undefined;
     }
+    const body = new BodyReader(header, message.body, this.#limitBytes);
     const columns = this.#plan.columns.map((plan) => decodeColumn(plan, body, this.#dictionaries));
     body.finish();
     for (const column of columns) {

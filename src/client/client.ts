@@ -6,6 +6,7 @@ import { type BatchLike, encodeBatch } from "./ipc.ts";
 import { Put, type PutOptions, type PutSummary } from "./put.ts";
 import { PutCall } from "./put-call.ts";
 import { QueryResult } from "./query-result.ts";
+import { requireSameSchema } from "./same-schema.ts";
 import { quotedName, type TableName, tableParts } from "./table-name.ts";
 
 export interface IngestOptions {
@@ -120,19 +121,22 @@ export class EiderClient implements AsyncDisposable {
     const call = new PutCall(await this.#channel.duplex("DoPut"), (metadata) => {
       count = Number(Sql.DoPutUpdateResult.decode(metadata).record_count ?? 0);
     });
-    let isOpen = false;
+    let opened: Uint8Array | undefined;
     const open = async (schema: Uint8Array) => {
       await call.write(encodeFlightData({ descriptor, header: schema, body: NO_BYTES }));
-      isOpen = true;
+      opened = schema;
     };
+    let index = 0;
     try {
       if (header) await open(header);
       for await (const batch of batches) {
         const { schema, frames } = encodeBatch(batch);
-        if (!isOpen) await open(schema);
+        if (!opened) await open(schema);
+        else requireSameSchema(opened, schema, index);
+        index++;
         for (const frame of frames) await call.write(encodeFlightData(frame));
       }
-      if (!isOpen)
+      if (!opened)
         throw new TypeError("there is no batch: the table's columns are those of the first; give an empty one");
       await call.finish();
       return count;

@@ -1,6 +1,7 @@
-import { type RecordBatch, RecordBatchReader, RecordBatchStreamWriter, type Schema } from "apache-arrow";
+import { RecordBatch, RecordBatchReader, RecordBatchStreamWriter, type Schema } from "apache-arrow";
 import { Message } from "apache-arrow/ipc/metadata/message";
 import type { Frame } from "../wire/frame.ts";
+import { numbered } from "./dictionary-ids.ts";
 
 /** The IPC streaming format: https://arrow.apache.org/docs/format/Columnar.html#ipc-streaming-format */
 
@@ -38,7 +39,8 @@ export function schemaOf(message: Uint8Array): Schema {
 /** Each batch is encoded by itself, with its dictionaries, so that any of them can be sent again alone. */
 export function encodeBatch(batch: BatchLike): EncodedBatch {
   if ("frames" in batch) return batch;
-  const [schema, ...frames] = split(RecordBatchStreamWriter.writeAll([batch]).toUint8Array(true));
+  const own = new RecordBatch(numbered(batch.schema), batch.data);
+  const [schema, ...frames] = split(RecordBatchStreamWriter.writeAll([own]).toUint8Array(true));
   if (!schema) throw new TypeError("the batch has no schema");
   return { schema: schema.header, frames };
 }

@@ -7,6 +7,7 @@ import type { Channel } from "./channel.ts";
 import { FlightError } from "./flight-error.ts";
 import { type BatchLike, type EncodedBatch, encodeBatch } from "./ipc.ts";
 import { PutCall } from "./put-call.ts";
+import { requireSameSchema } from "./same-schema.ts";
 
 export interface Ack {
   /** The batch's place in the stream, from 0. */
@@ -148,7 +149,8 @@ export class Put {
     const result = await this.#source.next();
     if (result.done) return false;
     const batch = encodeBatch(result.value);
-    this.#schema ??= batch.schema;
+    if (this.#schema) requireSameSchema(this.#schema, batch.schema, this.#pulled);
+    else this.#schema = batch.schema;
     const bytes = batch.frames.reduce((sum, { header, body }) => sum + header.length + body.length, 0);
     this.#unacknowledged.push({ batch, token: this.#options.token?.(this.#pulled) ?? randomUUID(), bytes });
     this.#unacknowledgedBytes += bytes;

@@ -1,6 +1,18 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type RecordBatch, RecordBatchReader, tableFromArrays } from "apache-arrow";
+import {
+  Dictionary,
+  Field,
+  Float32,
+  Int32,
+  List,
+  type RecordBatch,
+  RecordBatchReader,
+  Table,
+  tableFromArrays,
+  Utf8,
+  vectorFromArray,
+} from "apache-arrow";
 import { expect, test } from "vitest";
 import { connect, FlightError } from "../../src/index.ts";
 import { freePort } from "../support/free-port.ts";
@@ -79,6 +91,48 @@ test("a put whose batches come slower than their acknowledgements sends and coun
     }
   };
   expect(await client.put("slow", batches())).toEqual({ batches: 10, rows: 10 });
+});
+
+test("batches that were built one by one are read as what they are, or refused", async () => {
+  await using eider = await startEider();
+  await using client = await connect(eider.flightUri);
+  const ints = (...values: number[]) => vectorFromArray(values, new Int32());
+  const rowsOf = async (sql: string) => (await (await client.query(sql)).toTable()).toArray().map(String);
+  const ways: ["put" | "ingest", (name: string, batches: RecordBatch[]) => Promise<unknown>][] = [
+    ["put", (name, batches) => client.put(name, batches)],
+    ["ingest", (name, batches) => client.ingest(name, batches, { mode: "create_append" })],
+  ];
+  for (const [way, write] of ways) {
+    // Text is a dictionary of its own in each, and only one tells that it holds a NULL.
+    const words = (id: number, ...texts: (string | null)[]) =>
+      new Table({
+        id: ints(id),
+        word: vectorFromArray([texts[0] ?? null], text()),
+        all: vectorFromArray([texts], list()),
+      });
+    const text = () => new Dictionary(new Utf8(), new Int32());
+    const list = () => new List(Field.new("item", text()));
+    await write(`words_by_${way}`, [...words(1, "a", "x").batches, ...words(2, null, "y", "x").batches]);
+    expect(await rowsOf(`SELECT id, word, "all"::VARCHAR AS "all" FROM words_by_${way} ORDER BY id`)).toEqual([
+      '{"id": 1, "word": "a", "all": "[a, x]"}',
+      '{"id": 2, "word": null, "all": "[NULL, y, x]"}',
+    ]);
+    const first = new Table({ a: ints(1), b: ints(10) });
+    const others = [
+      new Table({ b: ints(20), a: ints(2) }),
+      new Table({ a: ints(2), b: vectorFromArray([1.5], new Float32()) }),
+      new Table({ a: ints(2) }),
+      new Table({ a: ints(2), b: vectorFromArray([[1]], new List(Field.new("item", new Int32()))) }),
+    ];
+    for (const other of others) {
+      const written = write(`refused_by_${way}`, [...first.batches, ...other.batches]);
+      await expect(written).rejects.toThrow(/^batch 1 has another schema than the stream's first batch/);
+    }
+    // A put may have stored the batch before the refused one, any number of times.
+    await write(`refused_by_${way}`, first.batches);
+    const rows = way === "put" ? "DISTINCT a, b" : "a, b";
+    expect(await rowsOf(`SELECT ${rows} FROM refused_by_${way}`)).toEqual(['{"a": 1, "b": 10}']);
+  }
 });
 
 test("a put goes on where the connection broke, and stores no batch twice", async () => {

@@ -225,6 +225,21 @@ test("an index beyond the dictionary, and a dictionary that the schema does not 
   expect(() => decoder.decode(buildDictionary(5, 0, [NONE, NONE, NONE]))).toThrow(/no dictionary 5/);
 });
 
+test("what follows a refused dictionary is refused, too, and not read by the dictionary before it", () => {
+  const { schema, frame } = buildBatch(new Dictionary(new Utf8(), new Int8(), 4), 1, [NONE, Int8Array.of(0)]);
+  const refused: [ReturnType<typeof buildDictionary>, RegExp][] = [
+    [buildDictionary(5, 1, [NONE, int32(0, 1), text("b")]), /no dictionary 5/],
+    [buildDictionary(4, 1, [NONE, int32(0, 9), text("b")]), /malformed/],
+  ];
+  for (const [dictionary, message] of refused) {
+    const decoder = new BatchDecoder(schema);
+    decoder.decode(buildDictionary(4, 1, [NONE, int32(0, 1), text("a")]));
+    expect(decoder.decode(frame)?.columns[0]?.data).toEqual(text("a"));
+    expect(() => decoder.decode(dictionary)).toThrow(message);
+    expect(() => decoder.decode(frame)).toThrow(message);
+  }
+});
+
 test("a NULL value of a dictionary may have bytes", async () => {
   const type = new Dictionary(new Utf8(), new Int8(), 4);
   const { schema, frame } = buildBatch(type, 4, [NONE, Int8Array.of(0, 1, 2, 1)]);
