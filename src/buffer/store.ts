@@ -7,6 +7,7 @@ import { RecentMap } from "../base/recent-map.ts";
 import { syncPath } from "../base/sync-path.ts";
 import type { TableShape } from "../base/table.ts";
 import { type Target, targetKey, targetName } from "../base/target.ts";
+import { makeFolder } from "../duck/make-folder.ts";
 import { EiderError } from "../errors.ts";
 import { Admission } from "./admission.ts";
 import { BatchPlan } from "./batch-plan.ts";
@@ -73,6 +74,7 @@ export class BufferStore implements Buffers, AsyncDisposable {
   static async open(options: BufferStoreOptions): Promise<BufferStore> {
     assert(options.workers >= 1, "a buffer store has at least one worker");
     const store = new BufferStore(options);
+    await makeFolder(options.bufferDir, "buffer_dir");
     await rm(join(options.bufferDir, STAGING), { recursive: true, force: true });
     for (const folder of [STAGING, QUARANTINE]) await mkdir(join(options.bufferDir, folder), { recursive: true });
     await syncPath(dirname(options.bufferDir));

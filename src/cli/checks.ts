@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, rm, rmdir, stat } from "node:fs/promises";
+import { open, rm, rmdir, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { JwtVerifier } from "../access/jwt.ts";
@@ -12,6 +12,7 @@ import { hasAuthentication, hasTls, jwtSettings, tlsSettings } from "../config/s
 import { SETTING_KEYS, settingName } from "../config/settings.ts";
 import { Database } from "../duck/database.ts";
 import { Extensions } from "../duck/extensions.ts";
+import { makeFolder } from "../duck/make-folder.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import { parseCatalog } from "../lake/catalogs.ts";
 import { parseDataPath } from "../lake/stores.ts";
@@ -95,8 +96,8 @@ async function checkDataPath(dataPath: string): Promise<string> {
  */
 async function checkFolder(folder: string, name: string): Promise<string> {
   const path = join(folder, `.eider-check-${randomUUID()}`);
+  const firstMade = await makeFolder(folder, name);
   try {
-    const firstMade = await mkdir(folder, { recursive: true });
     try {
       await writeAndSync(path);
     } finally {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { writeDurably } from "../base/write-durably.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import { type Connection, Database } from "./database.ts";
+import { makeFolder } from "./make-folder.ts";
 
 const LOCK_FILE = "lock.duckdb";
 const WRITER_FILE = "writer-id";
@@ -26,13 +27,7 @@ export class DataFolder implements AsyncDisposable {
 
   /** Makes the folder when it is missing; rejects with `config_invalid` when another server has it. */
   static async open(path: string): Promise<DataFolder> {
-    try {
-      await mkdir(path, { recursive: true });
-    } catch (error) {
-      throw new EiderError("config_invalid", `data folder ${path} cannot be made: ${messageOf(error)}`, {
-        cause: error,
-      });
-    }
+    await makeFolder(path, "data_dir");
     const lock = await Database.open({ threads: "1" });
     try {
       await takeLock(lock, await lock.connect(), path);

@@ -1,10 +1,10 @@
-import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { assert } from "../base/assert.ts";
 import type { TableShape } from "../base/table.ts";
 import { type Target, targetKey } from "../base/target.ts";
 import type { Connection, Database } from "../duck/database.ts";
 import { fromDuckError, isFatal } from "../duck/errors.ts";
+import { makeFolder } from "../duck/make-folder.ts";
 import { LAKE, quoteIdentifier } from "../duck/sql.ts";
 import type { CatalogWatch, Outage } from "./catalog-watch.ts";
 import { type CatalogRow, parseCatalog } from "./catalogs.ts";
@@ -56,8 +56,8 @@ export class Lake implements AsyncDisposable {
   static async open(options: LakeOptions): Promise<Lake> {
     const catalog = parseCatalog(options.catalog, options.catalogPassword);
     const dataPath = parseDataPath(options.dataPath);
-    if (catalog.path !== undefined) await mkdir(dirname(catalog.path), { recursive: true });
-    if (dataPath.isLocal) await mkdir(dataPath.location, { recursive: true });
+    if (catalog.path !== undefined) await makeFolder(dirname(catalog.path), "the catalog's folder");
+    if (dataPath.isLocal) await makeFolder(dataPath.location, "data_path");
     const place = { catalog, dataPath, metadata: new Metadata(catalog.row.queryFunction) };
     const capabilities = { ...catalog.row, multiProcess: options.multiProcess ?? catalog.row.multiProcess };
     const { catalogWaitSeconds = 0, stopSignal: signal, log } = options;

@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
-import { open, readFile, rename } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { syncPath } from "../base/sync-path.ts";
+import { writeDurably } from "../base/write-durably.ts";
 import type { Connection } from "../duck/database.ts";
 import { EiderError } from "../errors.ts";
 import type { Retries } from "./retries.ts";
@@ -27,7 +27,8 @@ export async function takeLease(
   const known = await readNumbers(file);
   const next = randomInt(1, LEASE_LIMIT);
   // Before the lake has it: it may take effect there although the answer is lost.
-  await writeNumbers(file, [...(known ?? []), next].slice(-HISTORY));
+  const numbers = [...(known ?? []), next].slice(-HISTORY);
+  await writeDurably(file, numbers.map((n) => `${n}\n`).join(""));
   await retries.run("ensure", () =>
     watermarks.takeLease(connection, next, (present) => {
       if (known === undefined || known.includes(present)) return;
@@ -49,13 +50,4 @@ async function readNumbers(file: string): Promise<number[] | undefined> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
-}
-
-async function writeNumbers(file: string, numbers: readonly number[]): Promise<void> {
-  const handle = await open(`${file}.new`, "w");
-  await handle.writeFile(numbers.map((n) => `${n}\n`).join(""));
-  await handle.sync();
-  await handle.close();
-  await rename(`${file}.new`, file);
-  await syncPath(dirname(file));
 }

@@ -120,7 +120,8 @@ async function parquetQuery({ connection, sql, offset, limit }: BodyRequest): Pr
     const selected = columns.map(({ type }, i) => {
       const id = duckdb.get_type_id(type);
       const isWide = id === Type.HUGEINT || id === Type.UHUGEINT;
-      return `c${i}${isWide ? "::DECIMAL(38, 0)" : ""} AS ${quoteIdentifier(names[i] ?? "")}`;
+      const name = names[i] ?? "";
+      return `${isWide ? asDecimal(`c${i}`, name) : `c${i}`} AS ${quoteIdentifier(name)}`;
     });
     const aliases = columns.map((_, i) => `c${i}`).join(", ");
     const rows = `${limit === undefined ? "" : ` LIMIT ${limit}`}${offset === 0 ? "" : ` OFFSET ${offset}`}`;
@@ -130,6 +131,16 @@ async function parquetQuery({ connection, sql, offset, limit }: BodyRequest): Pr
   } finally {
     statement.close();
   }
+}
+
+/** Of `column` as a Parquet file may hold it: by a cast alone, DuckDB's error would show the SQL around it. */
+function asDecimal(column: string, name: string): string {
+  const decimal = `TRY_CAST(${column} AS DECIMAL(38, 0))`;
+  const before = quoteLiteral(`column "${name}": `);
+  const after = quoteLiteral(
+    " is beyond DECIMAL(38, 0), which Parquet ends with; CAST the column to VARCHAR or DOUBLE",
+  );
+  return `CASE WHEN ${column} IS NULL OR ${decimal} IS NOT NULL THEN ${decimal} ELSE error(${before} || ${column} || ${after}) END`;
 }
 
 async function openChunks({ connection, sql, signal, detached }: BodyRequest): Promise<ChunkStream> {

@@ -193,6 +193,13 @@ print(json.dumps({"names": table.column_names, "rows": table.num_rows, "last": [
       status: 406,
       body: { error: { code: "not_acceptable" } },
     });
+    const sql = `SELECT ${"1".repeat(39)}::HUGEINT AS h`;
+    const beyond = await answerTo({ sql }, { accept: "application/vnd.apache.parquet" });
+    expect(beyond).toMatchObject({
+      status: 400,
+      body: { error: { message: expect.stringMatching(/column "h": 1{39} is/) } },
+    });
+    expect(JSON.stringify(beyond.body)).not.toContain("COPY");
     expect(await answerTo({ sql: "EXPLAIN SELECT 1" }, { accept: "application/vnd.apache.parquet" })).toMatchObject({
       status: 400,
       body: { error: { code: "request_invalid" } },
