@@ -1,9 +1,11 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { Scope } from "../../src/base/scope.ts";
 import type { Config } from "../../src/config/config.ts";
 import { postgresPrograms, startPostgres } from "../support/postgres-server.ts";
-import type { RunningEider } from "../support/start-eider.ts";
+import { type RunningEider, startEider } from "../support/start-eider.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { postgresPlace } from "./catalog-rows.ts";
 import { LakeRun } from "./lake-run.ts";
@@ -152,3 +154,26 @@ test.skipIf(missing !== "")(
     await expect(wrong).rejects.toThrow(/authentication failed/);
   },
 );
+
+test("a start does not wait for ever for a catalog that takes the connection and says nothing, and can be stopped", async () => {
+  await using scope = new Scope();
+  const silent = createServer();
+  silent.listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const sockets: Socket[] = [];
+  silent.on("connection", (socket) => sockets.push(socket.on("error", () => undefined)));
+  scope.defer(() => {
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+  const { port } = silent.address() as AddressInfo;
+  const start = startEider({
+    settings: { catalog: `postgres:host=127.0.0.1 port=${port} dbname=lake user=ada` },
+    onSpawn: (child) => {
+      child.stderr?.on("data", (text: Buffer) => {
+        if (/does not answer yet/.test(String(text))) child.kill("SIGTERM");
+      });
+    },
+  });
+  await expect(start).rejects.toThrow(/ended with 0 before it was ready.*timeout expired.*stopped while waiting/s);
+});
