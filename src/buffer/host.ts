@@ -1,5 +1,6 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import PQueue from "p-queue";
 import { Failpoints } from "../base/failpoints.ts";
 import { syncPath } from "../base/sync-path.ts";
 import { type Target, targetKey, targetName } from "../base/target.ts";
@@ -8,6 +9,7 @@ import { EiderError } from "../errors.ts";
 import { ensureFolder, folderName, isTargetFolder, removeDatabase, STAGING, workerOf } from "./buffer-folder.ts";
 import { compact } from "./compaction.ts";
 import { IdleInstances } from "./idle-instances.ts";
+import { MemoryShare } from "./memory-share.ts";
 import type { CallKind, Calls, PlainError, Request, Update, WorkerSettings } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 import { Quarantine } from "./quarantine.ts";
@@ -37,6 +39,8 @@ export class BufferHost {
   readonly #settings: WorkerSettings;
   readonly #failpoints: Failpoints;
   readonly #instances = new IdleInstances();
+  readonly #share: MemoryShare;
+  readonly #largeSeals: PQueue;
   readonly #activity = new Activity();
   readonly #outbox: Outbox;
   readonly #quarantine: Quarantine;
@@ -49,6 +53,11 @@ export class BufferHost {
   constructor(settings: WorkerSettings, post: (update: Update) => void) {
     this.#settings = settings;
     this.#failpoints = new Failpoints(settings.failpoints);
+    const { bufferMemoryMb, workers, maxParallelFlushes } = settings;
+    this.#share = new MemoryShare(bufferMemoryMb, workers, () => {
+      for (const buffer of this.#buffers.values()) buffer.fitShare();
+    });
+    this.#largeSeals = new PQueue({ concurrency: Math.ceil(maxParallelFlushes / workers) });
     this.#stagingFolder = join(settings.bufferDir, STAGING, String(settings.index));
     this.#outbox = new Outbox(post, () => this.#stagedBytes());
     this.#quarantine = new Quarantine(settings.bufferDir, this.#outbox.log, (report) =>
@@ -256,6 +265,7 @@ export class BufferHost {
       tokenRetentionSeconds: this.#settings.tokenRetentionSeconds,
       activity: this.#activity,
       quarantine: this.#quarantine,
+      largeSeals: this.#largeSeals,
       log: this.#outbox.log,
       onSealed: (segment) => this.#outbox.sealed(segment),
       onChange: (changed) => this.#outbox.changed(changed),
@@ -265,10 +275,9 @@ export class BufferHost {
   }
 
   #segmentSettings() {
-    const { bufferMemoryMb, flushMemoryMb } = this.#settings;
     return {
-      memoryMb: bufferMemoryMb,
-      largeMemoryMb: flushMemoryMb,
+      share: this.#share,
+      largeMemoryMb: this.#settings.flushMemoryMb,
       instances: this.#instances,
       failpoints: this.#failpoints,
     };

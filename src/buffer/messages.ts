@@ -14,6 +14,7 @@ export interface WorkerSettings {
   readonly workers: number;
   readonly bufferMemoryMb: number;
   readonly flushMemoryMb: number;
+  readonly maxParallelFlushes: number;
   readonly bufferMaxRows: number;
   readonly bufferMaxBytes: number;
   readonly tokenRetentionSeconds: number;

@@ -4,10 +4,12 @@ import { quoteIdentifier } from "../duck/sql.ts";
 
 /** Up to this many physical columns DuckDB's default 256 KiB blocks fit into 16 MB; beyond, 16 KiB blocks are needed. */
 const WIDE_COLUMNS = 8;
-const WIDE_BLOCK_BYTES = 16_384;
+const SMALL_BLOCK_BYTES = 16_384;
 /** Measured with 16 KiB blocks: 30 columns need 4 MB, 100 columns 10 MB; this leaves room for strings. */
 const MEMORY_BASE_MB = 4;
 const MEMORY_PER_COLUMN_MB = 0.15;
+/** A COMMIT holds a block of the rows that come and one of those that are there: 8 columns of 256 KiB blocks need 8 MB. */
+const MEMORY_PER_LARGE_BLOCK_COLUMN_MB = 0.5;
 
 /**
  * The name of the column that holds a row's op (index into OPS): it exists in segments of keyed tables alone, and is the
@@ -84,13 +86,15 @@ export class RowLayout {
     return columns.join(", ");
   }
 
-  get blockBytes(): number | undefined {
-    return this.#physicalColumns() > WIDE_COLUMNS ? WIDE_BLOCK_BYTES : undefined;
+  /** Of a new file; undefined: DuckDB's own 256 KiB. `isTight`: it does not have the whole of `buffer_memory_mb`. */
+  blockBytes(isTight = false): number | undefined {
+    return isTight || this.#physicalColumns() > WIDE_COLUMNS ? SMALL_BLOCK_BYTES : undefined;
   }
 
-  /** What its instance's memory_limit must be at least, in MB. */
-  get memoryMb(): number {
-    return Math.ceil(MEMORY_BASE_MB + MEMORY_PER_COLUMN_MB * this.#physicalColumns());
+  /** What the memory_limit of an instance with a file of such blocks must be at least, in MB. */
+  memoryMb(blockBytes: number | undefined): number {
+    const perColumnMb = blockBytes === undefined ? MEMORY_PER_LARGE_BLOCK_COLUMN_MB : MEMORY_PER_COLUMN_MB;
+    return Math.ceil(MEMORY_BASE_MB + perColumnMb * this.#physicalColumns());
   }
 
   /** Nested members have storage of their own: each one shows in the type's text as a comma, a bracket or a parenthesis. */

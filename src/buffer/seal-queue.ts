@@ -1,3 +1,4 @@
+import type PQueue from "p-queue";
 import { fromDuckError } from "../duck/errors.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import type { Log } from "./log.ts";
@@ -6,6 +7,15 @@ import type { SealedSegment, SealReason } from "./types.ts";
 
 const RETRY_FIRST_MS = 500;
 const RETRY_LAST_MS = 30_000;
+
+/** A checkpoint of less than this needs no memory to speak of. */
+const LARGE_SEAL_BYTES = 2_000_000;
+
+export interface SealQueueSettings {
+  /** Bounds the checkpoints at a time that load what an open segment may have spilled, of all the worker's tables. */
+  readonly largeSeals: PQueue;
+  readonly log: Log;
+}
 
 export interface SealJob {
   readonly segment: Segment;
@@ -30,15 +40,15 @@ export class SealQueue {
   readonly #jobs: SealJob[] = [];
   readonly #waiters = new Set<Waiter>();
   readonly #onSealed: (segment: SealedSegment, tokens: number) => void;
-  readonly #log: Log;
+  readonly #settings: SealQueueSettings;
   #isRunning = false;
   #isClosed = false;
   #run: Promise<void> = Promise.resolve();
   #wake: () => void = () => {};
 
-  constructor(onSealed: (segment: SealedSegment, tokens: number) => void, log: Log) {
+  constructor(onSealed: (segment: SealedSegment, tokens: number) => void, settings: SealQueueSettings) {
     this.#onSealed = onSealed;
-    this.#log = log;
+    this.#settings = settings;
   }
 
   push(job: SealJob): void {
@@ -83,7 +93,7 @@ export class SealQueue {
         delayMs = RETRY_FIRST_MS;
       } catch (error) {
         const fields = { path: job.segment.path, error: messageOf(error), retryMs: delayMs };
-        this.#log.warn(fields, "sealing a segment failed; its rows are durable and it is tried again");
+        this.#settings.log.warn(fields, "sealing a segment failed; its rows are durable and it is tried again");
         this.#failWaiters(fromDuckError(error));
         await this.#sleep(delayMs);
         delayMs = Math.min(delayMs * 2, RETRY_LAST_MS);
@@ -94,7 +104,11 @@ export class SealQueue {
 
   async #seal(job: SealJob): Promise<void> {
     const isCommitted = (await job.isCommitted) ?? true;
-    const sealed = isCommitted ? await job.segment.seal(job.reason, job.recovered) : undefined;
+    const seal = async () => (this.#isClosed ? "closed" : job.segment.seal(job.reason, job.recovered));
+    const isLarge = job.segment.state.bytes > LARGE_SEAL_BYTES;
+    const sealed = isCommitted ? await (isLarge ? this.#settings.largeSeals.add(seal) : seal()) : undefined;
+    // It waits for the next start.
+    if (sealed === "closed") return;
     if (sealed === undefined || sealed.rows === 0) await job.segment.discard();
     this.#jobs.shift();
     if (sealed !== undefined && sealed.rows > 0) this.#onSealed(sealed, job.segment.state.tokens);

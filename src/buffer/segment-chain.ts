@@ -49,6 +49,15 @@ export class SegmentChain {
     return this.#open?.state.bytes ?? 0;
   }
 
+  /** See `Segment.exceedsShare`. */
+  get exceedsShare(): boolean {
+    return this.#open?.exceedsShare ?? false;
+  }
+
+  async fitShare(): Promise<void> {
+    await this.#open?.fitShare();
+  }
+
   /** Counts on from `seq` when it is higher. */
   noteSeq(seq: number): void {
     this.#lastSeq = Math.max(this.#lastSeq, seq);

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { must } from "../base/assert.ts";
 import type { Failpoints } from "../base/failpoints.ts";
 import { isDurableAnyway, isFatal } from "../duck/errors.ts";
 import { EiderError, messageOf } from "../errors.ts";
@@ -14,6 +15,7 @@ import {
   walPath,
 } from "./buffer-folder.ts";
 import type { IdleInstances } from "./idle-instances.ts";
+import type { MemoryShare } from "./memory-share.ts";
 import type { RowLayout } from "./row-layout.ts";
 import { SegmentFile } from "./segment-file.ts";
 import { SegmentWriter } from "./segment-writer.ts";
@@ -24,8 +26,8 @@ import type { WriteUnit } from "./write-unit.ts";
 
 export interface SegmentSettings {
   /** While it takes appends. */
-  readonly memoryMb: number;
-  /** Once it is sealed, and for a single batch that does not fit into memoryMb. */
+  readonly share: MemoryShare;
+  /** Once it is sealed, and for a single batch that does not fit into its share. */
   readonly largeMemoryMb: number;
   readonly instances: IdleInstances;
   readonly failpoints: Failpoints;
@@ -58,25 +60,23 @@ export class Segment {
   readonly path: string;
   readonly layout: RowLayout;
   readonly #settings: SegmentSettings;
+  /** Of its file; of one that a start has found it is not known, and does not matter. */
+  readonly #blockBytes: number | undefined;
   #file: SegmentFile | undefined;
   #writer: SegmentWriter | undefined;
   #state: SegmentState;
   #isInDoubt = false;
   #hasLargeMemory = false;
+  /** The instance's `memory_limit`. */
+  #memoryMb = 0;
 
-  constructor(
-    path: string,
-    layout: RowLayout,
-    settings: SegmentSettings,
-    state: SegmentState = EMPTY,
-    file: SegmentFile | undefined = undefined,
-  ) {
+  constructor(path: string, layout: RowLayout, settings: SegmentSettings, state: SegmentState = EMPTY) {
     this.id = segmentIdOf(path);
     this.path = path;
     this.layout = layout;
     this.#settings = settings;
+    this.#blockBytes = layout.blockBytes(settings.share.isTight);
     this.#state = state;
-    this.#file = file;
   }
 
   /** A new file with empty tables; its rows' seqs start at what `begin` says. */
@@ -116,11 +116,14 @@ export class Segment {
    * BEGIN and COMMIT block the worker.
    */
   async write(units: readonly WriteUnit[], inThread = false): Promise<WriteOutcome[]> {
+    let isCommitting = false;
     let isCommitted = false;
     const atMs = tokenNowMs();
     const openedMs = this.#state.openedMs || Date.now();
     try {
       await this.#writeInTransaction(units, openedMs, atMs, inThread);
+      isCommitting = true;
+      await this.#run("COMMIT", inThread);
       isCommitted = true;
       this.#settings.failpoints.hit("append.after_commit");
       return this.#accept(units, openedMs, atMs);
@@ -134,7 +137,10 @@ export class Segment {
       const refusal = unitError(error);
       if (isCommitted)
         return this.#accept(units, openedMs, atMs).map(({ stored }) => ({ ...(stored && { stored }), error: refusal }));
-      await this.#rollback();
+      // A COMMIT that ran out of memory is taken back incompletely by DuckDB 1.5: columns keep rows that the table does not
+      // have, which ends the instance at its checkpoint. The file knows nothing of it.
+      if (isCommitting) await this.#release();
+      else await this.#rollback();
       if (units.length > 1) {
         const half = units.length >> 1;
         const first = await this.write(units.slice(0, half));
@@ -153,13 +159,14 @@ export class Segment {
     if (this.#file !== undefined || this.#isInDoubt || existsSync(walPath(this.path))) {
       try {
         this.#closeWriter();
-        const file = this.#file ?? (await this.#open());
+        // Also to read the WAL again: what one large batch took is in it.
+        const file = this.#file ?? (await this.#open(this.#settings.largeMemoryMb));
         if (this.#isInDoubt) await this.#recount(file);
         await this.#setMemory(this.#settings.largeMemoryMb);
         this.#settings.failpoints.hit("seal.before_checkpoint");
         await file.checkpoint();
         this.#settings.failpoints.hit("seal.after_checkpoint");
-        this.#file = undefined;
+        this.#letGo();
         await file.detach();
       } finally {
         await this.#release();
@@ -185,6 +192,16 @@ export class Segment {
     };
   }
 
+  /** Whether it holds more than its share, which has become smaller. */
+  get exceedsShare(): boolean {
+    return this.#file !== undefined && this.#memoryMb > this.#shareMb;
+  }
+
+  /** DuckDB may be unable to give back so much at once: then the limit stays until the share shrinks again. */
+  async fitShare(): Promise<void> {
+    if (this.exceedsShare) await this.#setMemory(this.#shareMb).catch(() => {});
+  }
+
   async usage(): Promise<{ memoryBytes: number; tempBytes: number }> {
     return (await this.#file?.usage()) ?? { memoryBytes: 0, tempBytes: 0 };
   }
@@ -200,21 +217,31 @@ export class Segment {
   }
 
   async #writeWithLargeMemory(units: readonly WriteUnit[]): Promise<WriteOutcome[]> {
-    await this.#setMemory(this.#settings.largeMemoryMb);
     this.#hasLargeMemory = true;
     try {
+      if (this.#file) await this.#setMemory(this.#settings.largeMemoryMb);
       return await this.write(units);
     } finally {
       this.#hasLargeMemory = false;
-      // DuckDB may be unable to shrink at once: the limit then stays until the segment is sealed.
-      await this.#setMemory(this.#settings.memoryMb).catch(() => {});
+      await this.fitShare();
     }
   }
 
-  async #setMemory(memoryMb: number): Promise<void> {
-    await this.#file?.setMemory(Math.max(memoryMb, this.layout.memoryMb));
+  get #leastMb(): number {
+    return this.layout.memoryMb(this.#blockBytes);
   }
 
+  get #shareMb(): number {
+    return Math.max(this.#settings.share.mb, this.#leastMb);
+  }
+
+  async #setMemory(memoryMb: number): Promise<void> {
+    const atLeastMb = Math.max(memoryMb, this.#leastMb);
+    await must(this.#file, "it is open").setMemory(atLeastMb);
+    this.#memoryMb = atLeastMb;
+  }
+
+  /** All but the COMMIT. */
   async #writeInTransaction(
     units: readonly WriteUnit[],
     openedMs: number,
@@ -223,8 +250,7 @@ export class Segment {
   ): Promise<void> {
     const file = this.#file ?? (await this.#open());
     this.#writer ??= new SegmentWriter(file.connection);
-    const run = (sql: string) => (inThread ? file.connection.runInThread(sql) : file.connection.run(sql));
-    await run("BEGIN");
+    await this.#run("BEGIN", inThread);
     if (this.#state.openedMs === 0) await file.insertMeta(this.layout, this.#state.firstSeq, openedMs);
     await this.#writer.write(units);
     let seq = this.#state.firstSeq + this.#state.rows - 1;
@@ -234,7 +260,11 @@ export class Segment {
     }
     this.#writer.flush();
     this.#settings.failpoints.hit("append.before_commit");
-    await run("COMMIT");
+  }
+
+  async #run(sql: string, inThread: boolean): Promise<void> {
+    const { connection } = must(this.#file, "a transaction has its file open");
+    await (inThread ? connection.runInThread(sql) : connection.run(sql));
   }
 
   #accept(units: readonly WriteUnit[], openedMs: number, atMs: number): WriteOutcome[] {
@@ -261,8 +291,9 @@ export class Segment {
     const tokens = this.#state.tokens + units.filter((unit) => unit.token !== undefined).length;
     try {
       await this.#release();
-      const file = await this.#open();
+      const file = await this.#open(this.#settings.largeMemoryMb);
       const isDurable = (await file.countRows()) === rows && (await file.countTokens()) === tokens;
+      await this.fitShare();
       if (isDurable) return this.#accept(units, openedMs, atMs);
     } catch {
       this.#isInDoubt = true;
@@ -284,11 +315,25 @@ export class Segment {
     this.#isInDoubt = false;
   }
 
-  async #open(): Promise<SegmentFile> {
-    const memoryMb = Math.max(this.#settings.memoryMb, this.layout.memoryMb);
-    const { instances } = this.#settings;
-    this.#file = await SegmentFile.open(this.path, { memoryMb, blockBytes: this.layout.blockBytes, instances });
-    return this.#file;
+  async #open(wantedMb = this.#hasLargeMemory ? this.#settings.largeMemoryMb : 0): Promise<SegmentFile> {
+    const { instances, share } = this.#settings;
+    share.enter();
+    try {
+      const memoryMb = Math.max(wantedMb, this.#shareMb);
+      this.#file = await SegmentFile.open(this.path, { memoryMb, blockBytes: this.#blockBytes, instances });
+      this.#memoryMb = memoryMb;
+      return this.#file;
+    } catch (error) {
+      share.leave();
+      throw error;
+    }
+  }
+
+  #letGo(): SegmentFile | undefined {
+    const file = this.#file;
+    this.#file = undefined;
+    if (file) this.#settings.share.leave();
+    return file;
   }
 
   async #rollback(): Promise<void> {
@@ -303,9 +348,7 @@ export class Segment {
 
   async #release(): Promise<void> {
     this.#closeWriter();
-    const file = this.#file;
-    this.#file = undefined;
-    await file?.[Symbol.asyncDispose]();
+    await this.#letGo()?.[Symbol.asyncDispose]();
   }
 }
 

@@ -35,7 +35,7 @@ export class StagedFile {
   private constructor(folder: string, layout: RowLayout, memoryMb: number, failpoints: Failpoints) {
     this.#layout = layout;
     this.#path = segmentPath(folder, newId());
-    this.#memoryMb = Math.max(memoryMb, layout.memoryMb);
+    this.#memoryMb = Math.max(memoryMb, layout.memoryMb(layout.blockBytes()));
     this.#failpoints = failpoints;
   }
 
@@ -193,7 +193,7 @@ export class StagedFile {
   }
 
   async #open(): Promise<SegmentFile> {
-    this.#file = await SegmentFile.open(this.#path, { memoryMb: this.#memoryMb, blockBytes: this.layout.blockBytes });
+    this.#file = await SegmentFile.open(this.#path, { memoryMb: this.#memoryMb, blockBytes: this.layout.blockBytes() });
     return this.#file;
   }
 

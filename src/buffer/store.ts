@@ -26,6 +26,8 @@ export interface BufferStoreOptions {
   readonly workers: number;
   readonly bufferMemoryMb: number;
   readonly flushMemoryMb: number;
+  /** Segments at a time that are sealed with `flushMemoryMb`, as well. */
+  readonly maxParallelFlushes: number;
   readonly bufferMaxRows: number;
   readonly bufferMaxBytes: number;
   readonly diskLimitBytes: number;
@@ -231,13 +233,15 @@ export class BufferStore implements Buffers, AsyncDisposable {
   }
 
   #makeSlot(index: number): WorkerSlot {
-    const { bufferDir, bufferMemoryMb, flushMemoryMb, bufferMaxRows, bufferMaxBytes } = this.#options;
+    const { bufferDir, bufferMemoryMb, flushMemoryMb, maxParallelFlushes, bufferMaxRows, bufferMaxBytes } =
+      this.#options;
     const { workers, tokenRetentionSeconds, failpoints } = this.#options;
     const mine = () => [...this.#mirrors.values()].filter((mirror) => this.#indexOf(mirror.target) === index);
     return new WorkerSlot({
       log: this.#log,
       settings: () => ({
-        ...{ bufferDir, index, workers, bufferMemoryMb, flushMemoryMb, bufferMaxRows, bufferMaxBytes },
+        ...{ bufferDir, index, workers, bufferMemoryMb, flushMemoryMb, maxParallelFlushes },
+        ...{ bufferMaxRows, bufferMaxBytes },
         ...{ tokenRetentionSeconds, failpoints },
         known: mine().flatMap((mirror) => mirror.sealed.map((segment) => segment.id)),
       }),

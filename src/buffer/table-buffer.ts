@@ -1,3 +1,4 @@
+import type PQueue from "p-queue";
 import { must } from "../base/assert.ts";
 import { type Target, targetName } from "../base/target.ts";
 import { EiderError } from "../errors.ts";
@@ -35,6 +36,8 @@ export interface TableBufferSettings extends ChainSettings {
   /** Of the worker's buffers together. */
   readonly activity: Activity;
   readonly quarantine: Quarantine;
+  /** See `SealQueueSettings`. */
+  readonly largeSeals: PQueue;
   readonly log: Log;
   onSealed(segment: SealedSegment): void;
   onChange(buffer: TableBuffer): void;
@@ -73,7 +76,7 @@ export class TableBuffer {
       if (tokens > 0) this.#withTokens.add(segment.id);
       settings.onSealed(segment);
       onChange();
-    }, settings.log);
+    }, settings);
     this.#chain = new SegmentChain(settings, this.seals, onChange);
     this.#work = new WorkQueue((head) => this.#commitGroup(head), settings.activity);
   }
@@ -101,6 +104,11 @@ export class TableBuffer {
     for (const row of tokens) this.#tokens.add(row);
     if (segment) this.#chain.push({ segment, reason: "recovery", recovered: true });
     else if (tokens.length > 0) this.#withTokens.add(id);
+  }
+
+  /** Has the open segment give back what exceeds its share, when nothing else happens to it. */
+  fitShare(): void {
+    if (this.#chain.exceedsShare) this.#work.turn(() => this.#chain.fitShare()).catch(() => {});
   }
 
   append(pending: PendingUnit): Promise<AppendResult> {

@@ -15,8 +15,11 @@ export const ERROR_CODE_HEADER = "x-eider-error-code";
 /** The trailer that names an internal error in the server's log. */
 export const REFERENCE_HEADER = "x-eider-reference";
 
-/** Of the text as it is sent: percent-encoded UTF-8 in a trailer. Clients take 64 KiB and refuse much more. */
-const MESSAGE_LIMIT_BYTES = 64 * 1024;
+/**
+ * Of the text as it is sent: percent-encoded UTF-8 in a trailer. gRPC's C++ clients (pyarrow) refuse trailers of more than 16 KiB
+ * in words of their own, and from 8 KiB on some of them.
+ */
+const MESSAGE_LIMIT_BYTES = 7 * 1024;
 const CUT = " … (cut)";
 
 /**

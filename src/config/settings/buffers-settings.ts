@@ -29,7 +29,7 @@ export const BUFFERS_SETTINGS = {
   bufferMemoryMb: {
     kind: whole(1, 1_048_576, "mb"),
     default: 16,
-    help: "memory of one open buffer, MB; beyond it rows spill to disk",
+    help: "memory of one open buffer, MB; beyond it rows spill to disk; more than 32 buffers share that of 32",
   },
   bufferDiskLimitBytes: {
     kind: bytes(MIB),

@@ -5,24 +5,29 @@ import json
 import sys
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.flight as flight
 
 
 def batch(table, number, rows):
     first = number * rows
-    ids = range(first, first + rows)
+    ids = pa.array(range(first, first + rows), pa.int64())
     return pa.record_batch(
         {
-            "id": pa.array(ids, pa.int64()),
-            "at": pa.array([1_700_000_000_000_000 + i for i in ids], pa.timestamp("us")),
-            "kind": pa.array([i % 7 for i in ids], pa.int32()),
-            "value": pa.array([i / 3 for i in ids], pa.float64()),
-            "text": [f"row {i} of table {table}, and some more" for i in ids],
-            "flag": pa.array([i % 2 == 0 for i in ids], pa.bool_()),
-            "small": pa.array([i % 100 for i in ids], pa.int16()),
-            "other": pa.array([-i for i in ids], pa.int64()),
+            "id": ids,
+            "at": pc.add(ids, 1_700_000_000_000_000).cast(pa.timestamp("us")),
+            "kind": remainder(ids, 7).cast(pa.int32()),
+            "value": pc.divide(ids.cast(pa.float64()), 3.0),
+            "text": pc.binary_join_element_wise("row", ids.cast(pa.string()), f"of table {table}, and some more", " "),
+            "flag": pc.equal(remainder(ids, 2), 0),
+            "small": remainder(ids, 100).cast(pa.int16()),
+            "other": pc.negate(ids),
         }
     )
+
+
+def remainder(ids, divisor):
+    return pc.subtract(ids, pc.multiply(pc.divide(ids, divisor), divisor))
 
 
 def fill(uri, tables, batches, rows):

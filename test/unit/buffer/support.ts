@@ -72,6 +72,7 @@ export async function openStore(options: Partial<BufferStoreOptions> = {}, keep 
     workers: 1,
     bufferMemoryMb: 16,
     flushMemoryMb: 256,
+    maxParallelFlushes: 2,
     bufferMaxRows: 1_000_000,
     bufferMaxBytes: 1_000_000_000,
     diskLimitBytes: 10_000_000_000,

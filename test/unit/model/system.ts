@@ -106,6 +106,7 @@ async function openParts(fixture: LakeFixture, failpoints: FailpointSpec): Promi
     workers: 2,
     bufferMemoryMb: 16,
     flushMemoryMb: 128,
+    maxParallelFlushes: 2,
     bufferMaxRows: 40,
     bufferMaxBytes: 1_000_000,
     diskLimitBytes: 1_000_000_000,
