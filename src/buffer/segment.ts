@@ -116,6 +116,7 @@ export class Segment {
    * BEGIN and COMMIT block the worker.
    */
   async write(units: readonly WriteUnit[], inThread = false): Promise<WriteOutcome[]> {
+    if (this.#isInDoubt) return this.#refuseLost(units, "rows before it are in doubt");
     let isCommitting = false;
     let isCommitted = false;
     const atMs = tokenNowMs();
@@ -133,14 +134,16 @@ export class Segment {
         await this.#release();
         return this.#accept(units, openedMs, atMs);
       }
-      if (isFatal(error)) return this.#settle(units, openedMs, atMs, error);
       const refusal = unitError(error);
-      if (isCommitted)
+      if (isCommitted && !isFatal(error))
         return this.#accept(units, openedMs, atMs).map(({ stored }) => ({ ...(stored && { stored }), error: refusal }));
-      // A COMMIT that ran out of memory is taken back incompletely by DuckDB 1.5: columns keep rows that the table does not
-      // have, which ends the instance at its checkpoint. The file knows nothing of it.
-      if (isCommitting) await this.#release();
-      else await this.#rollback();
+      // DuckDB 1.5 takes a COMMIT that ran out of memory back incompletely: columns keep rows that the table does not have,
+      // which ends the instance at its checkpoint. The file knows nothing of it.
+      if (isFatal(error) || isCommitting) {
+        const isDurable = await this.#reopen(units);
+        if (isDurable) return this.#accept(units, openedMs, atMs);
+        if (isFatal(error) || this.#isInDoubt) return this.#refuseLost(units, error);
+      } else await this.#rollback();
       if (units.length > 1) {
         const half = units.length >> 1;
         const first = await this.write(units.slice(0, half));
@@ -285,20 +288,27 @@ export class Segment {
     return outcomes;
   }
 
-  /** The instance died: its file tells whether the group was committed. */
-  async #settle(units: readonly WriteUnit[], openedMs: number, atMs: number, cause: unknown): Promise<WriteOutcome[]> {
-    const rows = this.#state.rows + units.reduce((sum, unit) => sum + unit.rows, 0);
-    const tokens = this.#state.tokens + units.filter((unit) => unit.token !== undefined).length;
+  /** The instance is dead, or not to be trusted: its file tells whether the units were committed, or is in doubt. */
+  async #reopen(units: readonly WriteUnit[]): Promise<boolean> {
+    const rows = units.reduce((sum, unit) => sum + unit.rows, 0);
+    const tokens = units.filter((unit) => unit.token !== undefined).length;
     try {
       await this.#release();
       const file = await this.#open(this.#settings.largeMemoryMb);
-      const isDurable = (await file.countRows()) === rows && (await file.countTokens()) === tokens;
+      const moreRows = (await file.countRows()) - this.#state.rows;
+      const moreTokens = (await file.countTokens()) - this.#state.tokens;
       await this.fitShare();
-      if (isDurable) return this.#accept(units, openedMs, atMs);
+      if (moreRows === rows && moreTokens === tokens) return true;
+      if (moreRows === 0 && moreTokens === 0) return false;
     } catch {
-      this.#isInDoubt = true;
-      await this.#release();
+      // Told by what follows.
     }
+    this.#isInDoubt = true;
+    await this.#release();
+    return false;
+  }
+
+  #refuseLost(units: readonly WriteUnit[], cause: unknown): WriteOutcome[] {
     const what = this.#isInDoubt ? "is in doubt" : "was not stored";
     const text = `the segment's DuckDB instance failed and the batch ${what}; send it again with the same token: ${messageOf(cause)}`;
     return units.map(() => ({ error: new EiderError("buffer_unavailable", text, { cause }) }));
