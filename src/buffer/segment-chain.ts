@@ -77,6 +77,8 @@ export class SegmentChain {
     const segment = (await ahead) ?? (await this.#create());
     try {
       await segment.begin(this.#lastSeq + 1);
+      // It may have been made when there were fewer.
+      await segment.fitShare();
     } catch (error) {
       await segment.discard();
       throw error;

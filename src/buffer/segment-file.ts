@@ -47,6 +47,8 @@ export class SegmentFile implements AsyncDisposable {
   readonly path: string;
   readonly #instance: SegmentInstance;
   readonly #instances: IdleInstances | undefined;
+  /** Queries that run on connections of their own: DuckDB crashes, or never answers, when the instance is closed under them. */
+  readonly #readings = new Set<Promise<unknown>>();
   #hasFailed = false;
 
   private constructor(path: string, instance: SegmentInstance, instances: IdleInstances | undefined) {
@@ -174,8 +176,15 @@ export class SegmentFile implements AsyncDisposable {
     }
   }
 
-  usage(): Promise<{ memoryBytes: number; tempBytes: number }> {
-    return memoryUsage(this.#instance.database);
+  /** Zeros when the instance cannot tell: one whose memory is full may have none left to answer. Not once it is being closed. */
+  async usage(): Promise<{ memoryBytes: number; tempBytes: number }> {
+    const reading = memoryUsage(this.#instance.database).catch(() => ({ memoryBytes: 0, tempBytes: 0 }));
+    this.#readings.add(reading);
+    try {
+      return await reading;
+    } finally {
+      this.#readings.delete(reading);
+    }
   }
 
   async #count(sql: string): Promise<number> {
@@ -189,6 +198,7 @@ export class SegmentFile implements AsyncDisposable {
    */
   async detach(): Promise<void> {
     if (this.#hasFailed) return this[Symbol.asyncDispose]();
+    await Promise.all(this.#readings);
     try {
       await this.#instance.database.detachFile(this.connection, this.path, SEGMENT);
     } catch (error) {
@@ -203,6 +213,7 @@ export class SegmentFile implements AsyncDisposable {
   /** Detaches the file and closes the instance. No appender may be left on it. */
   async [Symbol.asyncDispose](): Promise<void> {
     const { database, connection } = this.#instance;
+    await Promise.all(this.#readings);
     try {
       // What `Connection.runInThread` leaves keeps the instance alive until V8 collects it: with the file still attached, it
       // would then close the file under whoever has attached it meanwhile.

@@ -69,6 +69,8 @@ export class Segment {
   #hasLargeMemory = false;
   /** The instance's `memory_limit`. */
   #memoryMb = 0;
+  /** More than its share, since a COMMIT needed more: each that fails has the whole WAL read again. */
+  #neededMb = 0;
 
   constructor(path: string, layout: RowLayout, settings: SegmentSettings, state: SegmentState = EMPTY) {
     this.id = segmentIdOf(path);
@@ -140,6 +142,8 @@ export class Segment {
       // DuckDB 1.5 takes a COMMIT that ran out of memory back incompletely: columns keep rows that the table does not have,
       // which ends the instance at its checkpoint. The file knows nothing of it.
       if (isFatal(error) || isCommitting) {
+        if (refusal.code === "out_of_memory" && !this.#hasLargeMemory)
+          this.#neededMb = Math.min(2 * this.#memoryMb, this.#settings.largeMemoryMb);
         const isDurable = await this.#reopen(units);
         if (isDurable) return this.#accept(units, openedMs, atMs);
         if (isFatal(error) || this.#isInDoubt) return this.#refuseLost(units, error);
@@ -235,7 +239,7 @@ export class Segment {
   }
 
   get #shareMb(): number {
-    return Math.max(this.#settings.share.mb, this.#leastMb);
+    return Math.max(this.#settings.share.mb, this.#leastMb, this.#neededMb);
   }
 
   async #setMemory(memoryMb: number): Promise<void> {

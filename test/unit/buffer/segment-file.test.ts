@@ -52,3 +52,13 @@ test("a file that is closed is let go of at once, and nobody writes it when its 
   await using crashed = await SegmentFile.open(copy, { memoryMb: 16 });
   expect(await crashed.countRows()).toBe(3);
 });
+
+test("a file that is closed while its memory is read waits for the answer, which the instance would not survive", async () => {
+  await using dir = tempDir();
+  for (let round = 0; round < 30; round++) {
+    const file = await SegmentFile.open(join(dir.path, `seg-${round}.duckdb`), { memoryMb: 16 });
+    const readings = [file.usage(), file.usage()];
+    await (round % 2 === 0 ? file.detach() : file[Symbol.asyncDispose]());
+    for (const { memoryBytes } of await Promise.all(readings)) expect(memoryBytes).toBeGreaterThanOrEqual(0);
+  }
+});
