@@ -21,6 +21,12 @@ async function openInstance(settings: InstanceSettings): Promise<Database> {
   });
 }
 
+/**
+ * DuckDB's default is what the disk has free when the instance is opened: of one that is opened on a full disk it would stay
+ * as small. (DuckDB 1.5 takes the setting from SET alone, and not from the instance's configuration.)
+ */
+const SPILLS_WITHOUT_LIMIT = "SET max_temp_directory_size = '100TB'";
+
 /** An instance with a connection, whose casts do not depend on where the server stands. `setUp`: SQL that it runs as well. */
 export async function openConnected(
   settings: InstanceSettings,
@@ -29,7 +35,7 @@ export async function openConnected(
   const database = await openInstance(settings);
   try {
     const connection = await database.connect();
-    await connection.run(`SET TimeZone = 'UTC'; ${setUp}`);
+    await connection.run(`SET TimeZone = 'UTC'; ${SPILLS_WITHOUT_LIMIT}; ${setUp}`);
     return { database, connection };
   } catch (error) {
     await database[Symbol.asyncDispose]();

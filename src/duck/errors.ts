@@ -25,7 +25,7 @@ const ROWS: ReadonlyArray<readonly [RegExp, ErrorCode]> = [
   ],
   [/Current transaction is aborted/, "transaction_aborted"],
   [/Out of Memory Error|could not allocate|failed to pin block/i, "out_of_memory"],
-  [/No space left on device|ENOSPC/, "disk_full"],
+  [/No space left on device|ENOSPC|max_temp_directory_size/, "disk_full"],
   [
     /(Table|View|Schema|Index|Macro|Type|Sequence|Entry|Secret) with name .* already exists|already exists!?$|Catalog Error: .*already exists/,
     "already_exists",
