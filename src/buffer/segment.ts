@@ -137,13 +137,13 @@ export class Segment {
         return this.#accept(units, openedMs, atMs);
       }
       const refusal = unitError(error);
+      const needsMore = refusal.code === "out_of_memory" && !this.#hasLargeMemory;
       if (isCommitted && !isFatal(error))
         return this.#accept(units, openedMs, atMs).map(({ stored }) => ({ ...(stored && { stored }), error: refusal }));
       // DuckDB 1.5 takes a COMMIT that ran out of memory back incompletely: columns keep rows that the table does not have,
       // which ends the instance at its checkpoint. The file knows nothing of it.
       if (isFatal(error) || isCommitting) {
-        if (refusal.code === "out_of_memory" && !this.#hasLargeMemory)
-          this.#neededMb = Math.min(2 * this.#memoryMb, this.#settings.largeMemoryMb);
+        if (needsMore) this.#neededMb = Math.min(2 * this.#memoryMb, this.#settings.largeMemoryMb);
         const isDurable = await this.#reopen(units);
         if (isDurable) return this.#accept(units, openedMs, atMs);
         if (isFatal(error) || this.#isInDoubt) return this.#refuseLost(units, error);
@@ -153,7 +153,7 @@ export class Segment {
         const first = await this.write(units.slice(0, half));
         return [...first, ...(await this.write(units.slice(half)))];
       }
-      if (refusal.code === "out_of_memory" && !this.#hasLargeMemory) return this.#writeWithLargeMemory(units);
+      if (needsMore) return this.#writeWithLargeMemory(units);
       return units.map(() => ({ error: refusal }));
     }
   }
@@ -285,7 +285,7 @@ export class Segment {
       firstSeq: state.firstSeq,
       rows: seq + 1 - state.firstSeq,
       bytes: units.reduce((sum, unit) => sum + unit.bytes, state.bytes),
-      tokens: state.tokens + units.filter((unit) => unit.token !== undefined).length,
+      tokens: state.tokens + countTokens(units),
       openedMs,
       hasNonInserts: state.hasNonInserts || units.some((unit) => unit.op !== "insert" && unit.rows > 0),
     };
@@ -295,14 +295,13 @@ export class Segment {
   /** The instance is dead, or not to be trusted: its file tells whether the units were committed, or is in doubt. */
   async #reopen(units: readonly WriteUnit[]): Promise<boolean> {
     const rows = units.reduce((sum, unit) => sum + unit.rows, 0);
-    const tokens = units.filter((unit) => unit.token !== undefined).length;
     try {
       await this.#release();
       const file = await this.#open(this.#settings.largeMemoryMb);
       const moreRows = (await file.countRows()) - this.#state.rows;
       const moreTokens = (await file.countTokens()) - this.#state.tokens;
       await this.fitShare();
-      if (moreRows === rows && moreTokens === tokens) return true;
+      if (moreRows === rows && moreTokens === countTokens(units)) return true;
       if (moreRows === 0 && moreTokens === 0) return false;
     } catch {
       // Told by what follows.
@@ -364,6 +363,10 @@ export class Segment {
     this.#closeWriter();
     await this.#letGo()?.[Symbol.asyncDispose]();
   }
+}
+
+function countTokens(units: readonly WriteUnit[]): number {
+  return units.filter((unit) => unit.token !== undefined).length;
 }
 
 /** Names of the winners' files, which a restart throws away. */
