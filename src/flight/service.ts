@@ -57,7 +57,8 @@ export function flightService({ services, polls, authenticator }: ServiceOptions
       for await (const app_metadata of results) yield Flight.PutResult.encode({ app_metadata });
     },
     // biome-ignore lint/correctness/useYield: it has nothing to answer
-    DoExchange: async function* () {
+    DoExchange: async function* (_requests, context) {
+      await context.identity();
       throw new EiderError("not_implemented", "DoExchange is not implemented: use DoGet and DoPut");
     },
     DoAction: one(Flight.Action, async function* (action, env) {

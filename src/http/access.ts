@@ -31,7 +31,11 @@ export function requireAccess(app: FastifyInstance, authenticator: Authenticator
       if (error instanceof EiderError && error.code === "unauthenticated") reply.header("www-authenticate", CHALLENGE);
       throw error;
     }
-    requireAccessRole(request.principal, access ?? "read", `${request.method} ${request.routeOptions.url ?? ""}`);
+    requireAccessRole(
+      request.principal,
+      access ?? "read",
+      `${request.method} ${request.routeOptions.url ?? "of this path"}`,
+    );
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Principal } from "../access/principal.ts";
+import { type Principal, requireRoleAnywhere } from "../access/principal.ts";
 import { unwrapEncapsulated } from "../arrow/schema.ts";
 import { LAKE } from "../duck/sql.ts";
 import type { Backend, ClientTraits, Session } from "../flight/backend.ts";
@@ -16,6 +16,7 @@ export class LakeBackend implements Backend {
   }
 
   async openSession(principal: Principal, { widenUnsigned, schema }: ClientTraits): Promise<Session> {
+    requireRoleAnywhere(principal, "read", "a session");
     const guard = guardOf(this.#services, principal);
     const session = new ClientSession(principal, this.#services, { widenUnsigned }, guard);
     if (schema === undefined) return session;

@@ -232,6 +232,20 @@ def case_sessions_and_tickets_are_not_for_others(server):
     assert client.do_get(info.endpoints[0].ticket, ada).read_all()["a"].to_pylist() == [7]
 
 
+def case_who_has_no_role_begins_no_session(server):
+    guest = call_options(basic("guest"))
+    client = arrow(server)
+    for sql in ["SELECT 1", "SELECT table_name FROM duckdb_tables()", "CREATE TEMP TABLE big (a INT)"]:
+        refused(lambda sql=sql: query(client, sql, guest), "needs the role read on some schema")
+    refused(lambda: list(client.do_action(flight.Action("BeginTransaction", b""), guest)), "needs the role read")
+    with by_password(server, "guest") as connection, connection.cursor() as cursor:
+        rows = pa.table({"id": [1]})
+        refused(lambda: cursor.adbc_ingest("mine", rows, mode="create", temporary=True), "needs the role read")
+        refused(lambda: connection.adbc_get_objects(depth="tables").read_all(), "needs the role read")
+    status, _headers, text = http(server, "/nowhere", basic("guest"))
+    assert status == 403 and "GET of this path needs the role read" in text, (status, text)
+
+
 def http(server, path, header=None, body=None):
     context = ssl.create_default_context(cadata=MADE["ca"])
     headers = {} if header is None else {"authorization": header}

@@ -36,6 +36,7 @@ beforeAll(async () => {
     loader: { role: "write" },
     root: { role: "admin" },
     machine: { role: "read" },
+    guest: { password },
   });
   const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const jwtJwks = join(folder.path, "jwks.json");
