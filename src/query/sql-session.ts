@@ -13,7 +13,7 @@ import { Slots } from "./slots.ts";
  * committed statement by statement.
  */
 export class Transaction {
-  readonly id = randomUUID();
+  readonly id: string;
   readonly #open: OpenTransactions;
   #sinceMs = startWriteTimes();
   #users = 0;
@@ -25,7 +25,8 @@ export class Transaction {
   readonly #atEnd: Array<() => Promise<void>> = [];
   #hasEnded = false;
 
-  constructor(open: OpenTransactions) {
+  constructor(id: string, open: OpenTransactions) {
+    this.id = id;
     this.#open = open;
   }
 
@@ -201,7 +202,10 @@ export type Commit = (connection: Connection, sinceMs: (() => number) | undefine
 /** A client session's DuckDB side: its connections and transactions. Owned by the session, which closes it. */
 export class SqlSession implements AsyncDisposable {
   readonly slots: Slots;
+  /** Its transactions' ids begin with it, so that one that has ended is told from another session's. */
+  readonly #id = randomUUID();
   readonly #transactions = new Map<string, Transaction>();
+  #begun = 0;
 
   readonly #commit: Commit;
   readonly #open: OpenTransactions;
@@ -215,13 +219,23 @@ export class SqlSession implements AsyncDisposable {
   /**
    * The transaction that a statement belongs to: the named one; when that has ended (a prepared statement outlives the
    * transaction it was made in) or none is named, the session's open one; else none (autocommit).
+   *
+   * Throws `not_found` for one that this session has not begun: what a client sends after its connection broke, without
+   * a token or cookie of the session that went with it, would be committed statement by statement.
    */
   transactionFor(id?: string): Transaction | undefined {
+    if (id !== undefined && !id.startsWith(`${this.#id}/`)) {
+      throw new EiderError(
+        "not_found",
+        `transaction ${id} was not begun in this session, so that the statement did not run: the session that began it ` +
+          "has ended, and nothing of it was stored, or is another connection's. Begin a transaction anew",
+      );
+    }
     return (id === undefined ? undefined : this.#transactions.get(id)) ?? [...this.#transactions.values()].at(-1);
   }
 
   beginTransaction(): Transaction {
-    const transaction = new Transaction(this.#open);
+    const transaction = new Transaction(`${this.#id}/${++this.#begun}`, this.#open);
     this.#transactions.set(transaction.id, transaction);
     return transaction;
   }

@@ -1,13 +1,16 @@
 import { tmpdir } from "node:os";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { Field, Int32, Schema } from "apache-arrow";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { openPrincipal } from "../../../src/access/principal.ts";
+import { encodeSchema } from "../../../src/arrow/schema.ts";
 import { Database } from "../../../src/duck/database.ts";
 import type { StatementResult } from "../../../src/flight/backend.ts";
 import { whileDefining } from "../../../src/ingest/definitions.ts";
 import type { Lake } from "../../../src/lake/lake.ts";
 import { OpenTransactions } from "../../../src/query/open-transactions.ts";
 import { SpoolSpace } from "../../../src/query/spool-space.ts";
+import { SqlSession } from "../../../src/query/sql-session.ts";
 import { ClientSession } from "../../../src/session/session.ts";
 import { System } from "../model/system.ts";
 
@@ -167,4 +170,31 @@ test("a transaction whose BEGIN fails while its ROLLBACK waits was never counted
   await expect(session.sql.onSlot(transaction, async () => undefined)).rejects.toThrow(/NONSENSE/);
   await ended;
   expect(transactions.count).toBe(0);
+});
+
+test("a transaction that the session has not begun is not found, whatever names it, and nothing is committed", async () => {
+  await run("CREATE TABLE t (a INT)");
+  const elsewhere = new SqlSession(
+    () => scratch.connect(),
+    async () => undefined,
+    transactions,
+  );
+  const { id } = elsewhere.beginTransaction();
+  const insert = await session.prepare("INSERT INTO t VALUES (1)", {});
+  const select = await session.prepare("SELECT 1", {});
+  const ingest = { table: "t", temporary: false, ifNotExists: "fail", ifExists: "append", options: {} } as const;
+  const schema = encodeSchema(new Schema([new Field("a", new Int32())]));
+  for (const transaction of [id, "none"]) {
+    const notFound = { code: "not_found", message: expect.stringContaining(transaction) };
+    await expect(session.prepare("INSERT INTO t VALUES (1)", { transaction })).rejects.toMatchObject(notFound);
+    await expect(insert.execute(undefined, { transaction })).rejects.toMatchObject(notFound);
+    await expect(select.execute(undefined, { transaction })).rejects.toMatchObject(notFound);
+    await expect(session.ingest({ ...ingest, transaction }, schema)).rejects.toMatchObject(notFound);
+  }
+  const own = await session.beginTransaction();
+  await insert.execute(undefined, { transaction: own });
+  await session.endTransaction(own, "rollback");
+  await elsewhere[Symbol.asyncDispose]();
+  const count = await session.sql.onHome((slot) => slot.connection.rows("SELECT count(*)::INT AS n FROM t"));
+  expect(count).toEqual([{ n: 0 }]);
 });
