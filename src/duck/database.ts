@@ -209,7 +209,7 @@ export class Connection implements Disposable {
       this.handle,
       sql,
     );
-    if (count === 0) throw fromDuckError(new Error(duckdb.extract_statements_error(extracted)));
+    if (count === 0) throw fromDuckError(new Error(whyNoStatement(extracted)));
     return count;
   }
 
@@ -259,5 +259,14 @@ export class Connection implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+/** A text of nothing but, for example, a name in letters beyond ASCII is no statement to DuckDB, and no error. */
+function whyNoStatement(extracted: duckdb.ExtractedStatements): string {
+  try {
+    return duckdb.extract_statements_error(extracted);
+  } catch {
+    return "Parser Error: the SQL text has no statement";
   }
 }

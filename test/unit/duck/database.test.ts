@@ -79,3 +79,13 @@ test("a running statement tells how far it is", async () => {
   connection.interrupt();
   await expect(endless).rejects.toMatchObject({ code: "cancelled" });
 });
+
+test("a text that is no statement is an error of the one who wrote it", async () => {
+  await using database = await Database.open();
+  using connection = await database.connect();
+  for (const sql of ["é", "日本", "-- nothing", ""]) {
+    await expect(connection.parse(sql), sql).rejects.toMatchObject({ code: "sql_invalid" });
+  }
+  await expect(connection.parse("SELEC é")).rejects.toThrow('syntax error at or near "SELEC"');
+  expect(await connection.parse("SELECT 'é'")).toBe(1);
+});
