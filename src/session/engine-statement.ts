@@ -205,9 +205,9 @@ export class EngineStatement implements Prepared {
 
   async #update(slot: Slot, sets: readonly ParameterSet[], signal: AbortSignal | undefined): Promise<number> {
     const { sql } = this.#context;
-    const statement = await this.#on(slot);
-    this.#used.add(statement);
     const kind = this.#kind;
+    const statement = kind.changesRows || kind.definesTables ? undefined : await this.#on(slot);
+    if (statement) this.#used.add(statement);
     const runAll = async () => {
       const before = kind.alters ? await unstorableColumns(slot.connection) : undefined;
       let count = 0;
@@ -232,17 +232,22 @@ export class EngineStatement implements Prepared {
     return count;
   }
 
-  async #runRound(slot: Slot, statement: Statement, round: Round): Promise<number> {
-    if (round.sql === this.#piece.sql) {
+  /**
+   * `statement`: undefined for what changes the lake. It is prepared and executed with nothing between the two on its
+   * connection: the next query lets go of the tables that DuckLake 1.5.5 has looked up for a plan, and where another
+   * connection has loaded the same version of the schema at the same time, CREATE and INSERT then read freed memory.
+   */
+  async #runRound(slot: Slot, statement: Statement | undefined, round: Round): Promise<number> {
+    if (statement) {
       statement.bind(round.set);
       return statement.execute();
     }
-    const combined = await Statement.prepare(slot.connection, round.sql);
+    const anew = await Statement.prepare(slot.connection, round.sql);
     try {
-      combined.bind(round.set);
-      return await combined.execute();
+      anew.bind(round.set);
+      return await anew.execute();
     } finally {
-      combined.close();
+      anew.close();
     }
   }
 }
