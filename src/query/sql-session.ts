@@ -228,7 +228,7 @@ export class SqlSession implements AsyncDisposable {
       throw new EiderError(
         "not_found",
         `transaction ${id} was not begun in this session, so that the statement did not run: the session that began it ` +
-          "has ended, and nothing of it was stored, or is another connection's. Begin a transaction anew",
+          "has ended, or is another connection's. Begin a transaction anew",
       );
     }
     return (id === undefined ? undefined : this.#transactions.get(id)) ?? [...this.#transactions.values()].at(-1);
