@@ -191,6 +191,14 @@ const ROWS = [
       ],
     },
     {
+      title: "Computed ahead of readers",
+      unit: "bytes",
+      q: [
+        [`sum(eider_result_ahead_bytes{${I}})`, "open results"],
+        [`sum(eider_result_ahead_limit_bytes{${I}})`, "limit"],
+      ],
+    },
+    {
       title: "Waits for a connection",
       q: [
         [rate("eider_pool_waits_total", I, "instance"), "{{instance}}: waits/s"],

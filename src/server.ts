@@ -41,6 +41,7 @@ import { RunningQueries } from "./observe/running-queries.ts";
 import { readStatus, type StatusSources } from "./observe/status.ts";
 import { Throughput } from "./observe/throughput.ts";
 import type { Traces } from "./observe/traces.ts";
+import { ComputeAhead } from "./query/compute-ahead.ts";
 import { OpenTransactions } from "./query/open-transactions.ts";
 import { targetOfText } from "./query/own-statement.ts";
 import { openScratch } from "./query/scratch.ts";
@@ -209,6 +210,7 @@ async function compose(
     memoryLimitBytes: config.spoolMemoryBytes,
     diskLimitBytes: config.spoolDiskLimitBytes,
   });
+  const ahead = new ComputeAhead(config.resultAheadBytes);
   const transactions = new OpenTransactions(config.transactionIdleSeconds);
   const services: SessionServices = {
     lake,
@@ -221,6 +223,7 @@ async function compose(
     scratch,
     reader: authenticator.isOn ? await StatementReader.open(scratch, names) : undefined,
     spool,
+    ahead,
     transactions,
     cancelTask: (id) => housekeeper.tasks.cancel(id),
   };
@@ -316,6 +319,7 @@ async function compose(
     reads,
     transactions,
     spool,
+    ahead,
     flight,
     duckdbUses,
   });

@@ -59,6 +59,7 @@ export interface Config extends StoreSettings {
   readonly pollSeconds: number;
   readonly spoolMemoryBytes: number;
   readonly spoolDiskLimitBytes: number;
+  readonly resultAheadBytes: number;
   readonly maxSessions: number;
   readonly maxStreamsInFlight: number;
   readonly maxTickets: number;

@@ -22,13 +22,14 @@ export interface GaugeSources {
   readonly reads: { readonly poolCounts: PoolCounts };
   readonly transactions: TransactionCounts;
   readonly spool: SpoolUse;
+  readonly ahead: { readonly takenBytes: number };
   readonly flight: { readonly used: Readonly<Record<string, number>> };
   readonly duckdbUses: () => Promise<readonly DuckdbUse[]>;
 }
 
 /** Connects the gauges to the owners of what they show; each is asked when Prometheus scrapes. */
 export function collectAll(metrics: Metrics, sources: GaugeSources): void {
-  const { config, buffers, lake, flusher, housekeeper, queries, reads, spool, flight } = sources;
+  const { config, buffers, lake, flusher, housekeeper, queries, reads, spool, ahead, flight } = sources;
   collectBuffers(metrics, () => buffers.views(), Date.now);
   collectBufferCounts(metrics, () => ({ ...buffers.backPressure, quarantined: buffers.quarantined.length }));
   metrics.bufferDiskLimit.set(config.bufferDiskLimitBytes);
@@ -43,6 +44,8 @@ export function collectAll(metrics: Metrics, sources: GaugeSources): void {
   collectWith(metrics.catalogUp, () => metrics.catalogUp.set(lake.outage ? 0 : 1));
   collectWith(metrics.catalogAway, () => metrics.catalogAway.set((lake.outage?.lengthMs ?? 0) / 1000));
   collectSpool(metrics, spool, config);
+  metrics.resultAheadLimit.set(config.resultAheadBytes);
+  collectWith(metrics.resultAhead, () => metrics.resultAhead.set(ahead.takenBytes));
   collectLimits(metrics, limitValues(config), () => ({
     ...flight.used,
     spool_disk_limit_bytes: spool.diskBytes,

@@ -158,6 +158,13 @@ function declareQueries(r: Registry) {
     ),
     /** place: memory, disk. */
     spool: gauge(r, "eider_spool_bytes", "Bytes of results that wait for their readers.", ["place"]),
+    resultAhead: gauge(
+      r,
+      "eider_result_ahead_bytes",
+      "What DuckDB may compute ahead for the results that are open.",
+      [],
+    ),
+    resultAheadLimit: gauge(r, "eider_result_ahead_limit_bytes", "The setting result_ahead_bytes.", []),
     spoolLimit: gauge(r, "eider_spool_limit_bytes", "The settings spool_memory_bytes and spool_disk_limit_bytes.", [
       "place",
     ]),

@@ -2,7 +2,7 @@ import duckdb from "@duckdb/node-bindings";
 import { letGoOf } from "../base/garbage.ts";
 import { fromDuckError } from "../duck/errors.ts";
 import { EiderError } from "../errors.ts";
-import { COMPUTE_AHEAD_MB } from "./compute-ahead.ts";
+import type { AheadShare } from "./compute-ahead.ts";
 import type { Slot } from "./slot.ts";
 import { failureOf, type StreamSource } from "./stream-failure.ts";
 
@@ -12,6 +12,8 @@ export interface ChunkStreamOptions {
   readonly onEnd?: (end: StreamEnd, error?: EiderError) => void;
   /** To tell why a result broke off; without it the error says that it did. */
   readonly source?: StreamSource;
+  /** What DuckDB may compute ahead: given back at the end. */
+  readonly ahead?: AheadShare;
 }
 
 /**
@@ -25,6 +27,7 @@ export class ChunkStream {
   #result: duckdb.Result | undefined;
   readonly #onEnd: (end: StreamEnd, error?: EiderError) => void;
   readonly #source: StreamSource | undefined;
+  readonly #ahead: AheadShare | undefined;
   /** False when DuckDB had the whole result at once. */
   readonly #isStreaming: boolean;
   /** Chunks of a whole result that is small: they are taken in this thread, without waking another for each. */
@@ -39,7 +42,9 @@ export class ChunkStream {
     this.#result = result;
     this.columns = resultColumns(result);
     this.#source = options.source;
+    this.#ahead = options.ahead;
     this.#isStreaming = duckdb.result_is_streaming(result);
+    if (!this.#isStreaming) this.#ahead?.giveBack();
     if (!this.#isStreaming && duckdb.result_chunk_count(result) <= 1) this.#small = wholeChunks(result);
     this.#onEnd = options.onEnd ?? (() => undefined);
   }
@@ -121,7 +126,8 @@ export class ChunkStream {
     this.#nextChunk = undefined;
     this.#onEnd(end, error);
     // The binding frees the result with its handle, and in no other way.
-    if (this.#isStreaming && !this.#isAtEnd) letGoOf(COMPUTE_AHEAD_MB * 1e6);
+    if (this.#isStreaming && !this.#isAtEnd && this.#ahead) letGoOf(this.#ahead.bytes);
+    this.#ahead?.giveBack();
   }
 }
 

@@ -8,6 +8,7 @@ import type { Connection } from "../duck/database.ts";
 import { quoteIdentifier, quoteLiteral } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import { ChunkStream } from "./chunk-stream.ts";
+import type { ComputeAhead } from "./compute-ahead.ts";
 import { csv, jsonDocument, ndjson, RowRenderer, type RowText, uniqueNames } from "./row-text.ts";
 import { Slot } from "./slot.ts";
 import type { SpoolSpace } from "./spool-space.ts";
@@ -31,6 +32,7 @@ export interface BodyRequest {
   readonly detached: () => Promise<Connection>;
   /** Folder of results that are files. */
   readonly spool: SpoolSpace;
+  readonly ahead: ComputeAhead;
 }
 
 type Body = (request: BodyRequest) => AsyncGenerator<Uint8Array>;
@@ -143,7 +145,7 @@ function asDecimal(column: string, name: string): string {
   return `CASE WHEN ${column} IS NULL OR ${decimal} IS NOT NULL THEN ${decimal} ELSE error(${before} || ${column} || ${after}) END`;
 }
 
-async function openChunks({ connection, sql, signal, detached }: BodyRequest): Promise<ChunkStream> {
+async function openChunks({ connection, sql, signal, detached, ahead }: BodyRequest): Promise<ChunkStream> {
   const slot = new Slot(connection);
   slot.isInTransaction = true;
   const statement = await Statement.prepare(connection, sql);
@@ -151,7 +153,11 @@ async function openChunks({ connection, sql, signal, detached }: BodyRequest): P
     statement.bind([]);
     signal.throwIfAborted();
     const canRepeat = statement.type === StatementType.SELECT;
-    return new ChunkStream(slot, await statement.stream(), { source: { detached, sql, set: [], canRepeat } });
+    const source = { detached, sql, set: [], canRepeat };
+    return await ahead.start(
+      connection,
+      async (share) => new ChunkStream(slot, await statement.stream(), { source, ahead: share }),
+    );
   } finally {
     // A stream outlives its prepared statement: DuckDB keeps what the result needs.
     statement.close();

@@ -184,23 +184,27 @@ export class EngineStatement implements Prepared {
   async #stream(slot: Slot, set: ParameterSet, onEnd: StreamEnded): Promise<RowStream> {
     const statement = await this.#on(slot);
     statement.bind(set);
-    const stream = new ResultStream(slot, await statement.stream(this.info.isConstant), {
-      onEnd: (end, error) => {
-        onEnd(end, error);
-        // What fails here fails again, and is told, at the next statement.
-        if (error) this.#context.services.lake.afterError(error).catch(() => undefined);
-      },
-      spool: this.#context.services.spool,
-      source: {
-        detached: () => this.#context.sql.slots.detached(),
-        sql: this.#piece.sql,
-        set,
-        canRepeat: this.#kind.isSelect,
-      },
-      ...this.#context.resultTypes,
+    const { lake, spool, ahead } = this.#context.services;
+    return ahead.start(slot.connection, async (share) => {
+      const stream = new ResultStream(slot, await statement.stream(this.info.isConstant), {
+        onEnd: (end, error) => {
+          onEnd(end, error);
+          // What fails here fails again, and is told, at the next statement.
+          if (error) lake.afterError(error).catch(() => undefined);
+        },
+        spool,
+        ahead: share,
+        source: {
+          detached: () => this.#context.sql.slots.detached(),
+          sql: this.#piece.sql,
+          set,
+          canRepeat: this.#kind.isSelect,
+        },
+        ...this.#context.resultTypes,
+      });
+      slot.occupy(stream);
+      return stream;
     });
-    slot.occupy(stream);
-    return stream;
   }
 
   async #update(slot: Slot, sets: readonly ParameterSet[], signal: AbortSignal | undefined): Promise<number> {

@@ -194,12 +194,15 @@ export class QueueInsertStatement implements Prepared {
         const statement = await Statement.prepare(slot.connection, text);
         try {
           statement.bind(round.set);
-          const stream = new ResultStream(slot, await statement.stream(), {
-            spool: services.spool,
-            source: { detached: () => sql.slots.detached(), sql: text, set: round.set, canRepeat: true },
+          return await services.ahead.start(slot.connection, async (ahead) => {
+            const stream = new ResultStream(slot, await statement.stream(), {
+              spool: services.spool,
+              ahead,
+              source: { detached: () => sql.slots.detached(), sql: text, set: round.set, canRepeat: true },
+            });
+            slot.occupy(stream);
+            return stream;
           });
-          slot.occupy(stream);
-          return stream;
         } finally {
           statement.close();
         }

@@ -100,6 +100,7 @@ export class ReadQueries implements AsyncDisposable {
       startedMs,
       detached: () => connect(this.#services),
       spool: this.#services.spool,
+      ahead: this.#services.ahead,
     });
   }
 

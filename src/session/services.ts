@@ -2,6 +2,7 @@ import type { Principal } from "../access/principal.ts";
 import type { Database } from "../duck/database.ts";
 import type { EiderError } from "../errors.ts";
 import type { IngestServices } from "../ingest/services.ts";
+import type { ComputeAhead } from "../query/compute-ahead.ts";
 import type { OpenTransactions } from "../query/open-transactions.ts";
 import type { NameDefaults } from "../query/own-statement.ts";
 import type { StreamEnd } from "../query/result-stream.ts";
@@ -38,4 +39,5 @@ export interface SessionServices extends IngestServices {
   readonly transactions: OpenTransactions;
   /** For results that wait for their reader. */
   readonly spool: SpoolSpace;
+  readonly ahead: ComputeAhead;
 }

@@ -21,7 +21,7 @@ import type {
 import { type MetadataCommand, metadataSchema } from "../flight/metadata-schemas.ts";
 import { BulkIngest } from "../ingest/bulk-ingest.ts";
 import { PathPut } from "../ingest/path-put.ts";
-import { COMPUTE_AHEAD_MB } from "../query/compute-ahead.ts";
+import { MOST_AHEAD_BYTES } from "../query/compute-ahead.ts";
 import { answerMetadata } from "../query/metadata.ts";
 import { recognize, targetOf } from "../query/own-statement.ts";
 import { SqlSession } from "../query/sql-session.ts";
@@ -39,7 +39,7 @@ import type { SessionServices } from "./services.ts";
 export async function connect({ lake }: SessionServices): Promise<Connection> {
   const connection = await lake.connect();
   try {
-    await connection.run(`SET streaming_buffer_size = '${COMPUTE_AHEAD_MB}MB'`);
+    await connection.run(`SET streaming_buffer_size = '${MOST_AHEAD_BYTES}B'`);
     // For PollFlightInfo; it is measured only with the bar, which must not be printed.
     await connection.run("SET enable_progress_bar = true");
     await connection.run("SET enable_progress_bar_print = false");

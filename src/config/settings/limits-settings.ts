@@ -45,6 +45,11 @@ export const LIMITS_SETTINGS = {
     default: "10GB",
     help: "bytes on disk of all results that wait for their readers; the one that would pass it ends with an error",
   },
+  resultAheadBytes: {
+    kind: bytes(0),
+    default: "128MB",
+    help: "computed ahead for the readers of all open results, 8 MB of it for one, less for each the more there are",
+  },
   maxSessions: { kind: whole(1, 1_000_000), default: 1000, help: "sessions at the same time" },
   maxMessageBytes: {
     kind: bytes(MIB, MESSAGE_MAX_BYTES),

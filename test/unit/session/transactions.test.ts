@@ -8,6 +8,7 @@ import { Database } from "../../../src/duck/database.ts";
 import type { StatementResult } from "../../../src/flight/backend.ts";
 import { whileDefining } from "../../../src/ingest/definitions.ts";
 import type { Lake } from "../../../src/lake/lake.ts";
+import { ComputeAhead } from "../../../src/query/compute-ahead.ts";
 import { OpenTransactions } from "../../../src/query/open-transactions.ts";
 import { SpoolSpace } from "../../../src/query/spool-space.ts";
 import { SqlSession } from "../../../src/query/sql-session.ts";
@@ -35,6 +36,7 @@ beforeEach(async () => {
     cancelTask: () => false,
     transactions,
     spool: new SpoolSpace(roomy),
+    ahead: new ComputeAhead(1e8),
   });
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
 });
