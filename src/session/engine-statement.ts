@@ -1,4 +1,5 @@
 import { encodeSchema, NO_COLUMNS } from "../arrow/schema.ts";
+import type { Target } from "../base/target.ts";
 import { isFatal } from "../duck/errors.ts";
 import { EiderError } from "../errors.ts";
 import type {
@@ -22,7 +23,7 @@ import { ConstantRows } from "./constant-rows.ts";
 import type { SessionContext } from "./context.ts";
 import { flushNamed } from "./read-barrier.ts";
 import { ConcatenatedRows } from "./row-streams.ts";
-import { refuseNewUnstorable, runTransactionStatement, unstorableColumns } from "./statement-effects.ts";
+import { alterLake, runTransactionStatement } from "./statement-effects.ts";
 import { mayDefineTables, StatementKind } from "./statement-kind.ts";
 
 type StreamEnded = (end: StreamEnd, error?: EiderError) => void;
@@ -130,11 +131,12 @@ export class EngineStatement implements Prepared {
         if (stop.signal.aborted) rows.cancel();
         return { kind: "rows", rows: isPing ? await this.#constantRows.keep(rows) : rows };
       }
+      const rekeyed: Target[] = [];
       const run = () =>
         sql.onSlot(transaction, async (slot) => {
           this.#updating = slot;
           try {
-            return await interruptible(slot, signal, () => this.#update(slot, sets, signal));
+            return await interruptible(slot, signal, () => this.#update(slot, sets, signal, rekeyed));
           } catch (error) {
             // DuckLake may leave the connection in an aborted transaction.
             if (!slot.isInTransaction && !slot.connection.isClosed && !isFatal(error)) await slot.connection.rollback();
@@ -149,6 +151,10 @@ export class EngineStatement implements Prepared {
         const renew = () => services.lake.renewStatistics();
         if (transaction) transaction.atEnd(renew);
         else await renew();
+      }
+      for (const target of rekeyed) {
+        if (transaction) transaction.atEnd(() => services.lake.mirrorKey(target));
+        else await services.lake.mirrorKey(target);
       }
       end("ok");
       return { kind: "count", count };
@@ -207,22 +213,30 @@ export class EngineStatement implements Prepared {
     });
   }
 
-  async #update(slot: Slot, sets: readonly ParameterSet[], signal: AbortSignal | undefined): Promise<number> {
+  async #update(
+    slot: Slot,
+    sets: readonly ParameterSet[],
+    signal: AbortSignal | undefined,
+    rekeyed: Target[],
+  ): Promise<number> {
     const { sql } = this.#context;
+    const { lake } = this.#context.services;
     const kind = this.#kind;
     const statement = kind.changesRows || kind.definesTables ? undefined : await this.#on(slot);
     if (statement) this.#used.add(statement);
-    const runAll = async () => {
-      const before = kind.alters ? await unstorableColumns(slot.connection) : undefined;
+    const runSets = async () => {
       let count = 0;
       for (const round of combineSets(this.#piece, sets)) {
         throwIfAborted(signal);
         count += await this.#runRound(slot, statement, round);
       }
-      if (before) await refuseNewUnstorable(slot.connection, before);
       return kind.counts ? count : 0;
     };
-    const { lake } = this.#context.services;
+    const runAll = async () => {
+      if (!kind.alters) return await runSets();
+      await alterLake(lake, slot.connection, kind, async () => void (await runSets()), rekeyed);
+      return 0;
+    };
     const needsTransaction =
       !slot.isInTransaction &&
       (sets.length > 1 || kind.alters || (lake.clients.isGuarded && (kind.changesRows || kind.definesTables)));

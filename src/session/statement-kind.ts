@@ -1,6 +1,6 @@
 import duckdb from "@duckdb/node-bindings";
 import type { Committer } from "../lake/retries.ts";
-import type { Piece } from "../query/tokens.ts";
+import { type Piece, TokenCursor } from "../query/tokens.ts";
 
 const { StatementType } = duckdb;
 
@@ -108,6 +108,15 @@ export class StatementKind {
   /** ALTER … [SET DATA] TYPE. */
   get changesType(): boolean {
     return this.alters && this.#piece.tokens.some(({ text }) => /^type$/i.test(text));
+  }
+
+  /** The table's name of ALTER TABLE … RENAME; undefined: another statement. */
+  get renamesIn(): string | undefined {
+    if (!this.alters || !this.#piece.tokens.some(({ text }) => /^rename$/i.test(text))) return undefined;
+    const cursor = new TokenCursor(this.#piece.tokens);
+    if (!cursor.words("alter", "table")) return undefined;
+    cursor.words("if", "exists");
+    return cursor.qualifiedName(this.#piece.sql)?.at(-1);
   }
 
   get committer(): Committer {
