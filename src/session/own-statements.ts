@@ -1,10 +1,12 @@
 import { EiderError } from "../errors.ts";
 import type { ExecuteOptions, Parameters, Prepared, StatementInfo, StatementResult } from "../flight/backend.ts";
 import { flushOnCommand } from "../ingest/flush-on-command.ts";
-import type { OwnStatement } from "../query/own-statement.ts";
+import { hasDefaultValues } from "../query/default-values.ts";
+import type { OwnStatement, QueueInsert } from "../query/own-statement.ts";
 import type { Piece } from "../query/tokens.ts";
 import type { SessionContext } from "./context.ts";
 import { CreateTableStatement } from "./create-table.ts";
+import { DefaultInsertStatement } from "./default-insert.ts";
 import { QueueInsertStatement } from "./queue-insert.ts";
 import { flushBeforeChange, parseConsistency } from "./read-barrier.ts";
 
@@ -47,7 +49,12 @@ const PREPARERS: Preparers = {
       context.consistency = consistency;
     });
   },
-  queue_insert: (context, statement, _piece, options) => QueueInsertStatement.prepare(context, statement, options),
+  queue_insert: async (context, statement, _piece, options) => {
+    const prepare = (insert: QueueInsert, at: ExecuteOptions) => QueueInsertStatement.prepare(context, insert, at);
+    return !statement.byName && hasDefaultValues(statement.source)
+      ? await DefaultInsertStatement.prepare(context, statement, prepare, options)
+      : await prepare(statement, options);
+  },
   create_table: (context, statement, piece, options) =>
     CreateTableStatement.prepare(context, statement, piece, options),
 };
