@@ -45,6 +45,8 @@ export class SealQueue {
   #isClosed = false;
   #run: Promise<void> = Promise.resolve();
   #wake: () => void = () => {};
+  /** While a large seal waits for its turn. */
+  #waiting: AbortController | undefined;
 
   constructor(onSealed: (segment: SealedSegment, tokens: number) => void, settings: SealQueueSettings) {
     this.#onSealed = onSealed;
@@ -69,10 +71,11 @@ export class SealQueue {
     await settled;
   }
 
-  /** Finishes the job that runs and takes no other; segments stay on disk for the next start. */
+  /** Finishes the job that runs, but not one that waits for its turn, and takes no other; segments stay on disk for the next start. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#wake();
+    this.#waiting?.abort();
     await this.#run;
     for (const job of this.#jobs) await job.segment.close();
     this.#failWaiters(new EiderError("shutting_down", "the buffer was closed before its segments were sealed"));
@@ -106,7 +109,7 @@ export class SealQueue {
     const isCommitted = (await job.isCommitted) ?? true;
     const seal = async () => (this.#isClosed ? "closed" : job.segment.seal(job.reason, job.recovered));
     const isLarge = job.segment.state.bytes > LARGE_SEAL_BYTES;
-    const sealed = isCommitted ? await (isLarge ? this.#settings.largeSeals.add(seal) : seal()) : undefined;
+    const sealed = isCommitted ? await (isLarge ? this.#inTurn(seal) : seal()) : undefined;
     // It waits for the next start.
     if (sealed === "closed") return;
     if (sealed === undefined || sealed.rows === 0) await job.segment.discard();
@@ -116,6 +119,26 @@ export class SealQueue {
       if (waiter.last !== job) continue;
       this.#waiters.delete(waiter);
       waiter.resolve();
+    }
+  }
+
+  /** Ends at once when the queue is closed before it is this one's turn. */
+  async #inTurn<T>(seal: () => Promise<T>): Promise<T | "closed"> {
+    if (this.#isClosed) return "closed";
+    const waiting = new AbortController();
+    this.#waiting = waiting;
+    // Once it runs it is waited for: aborted, p-queue would forget it, and its file would be closed under it.
+    const run = () => {
+      this.#waiting = undefined;
+      return seal();
+    };
+    try {
+      return await this.#settings.largeSeals.add(run, { signal: waiting.signal });
+    } catch (error) {
+      if (waiting.signal.aborted) return "closed";
+      throw error;
+    } finally {
+      this.#waiting = undefined;
     }
   }
 
