@@ -160,6 +160,7 @@ async function compose(
       workers: config.bufferWorkers,
       diskLimitBytes: config.bufferDiskLimitBytes,
       fullWaitSeconds: config.bufferFullWaitSeconds,
+      lakeTakesFiles: await lake.takesFilesOf(config.bufferDir),
       failpoints,
       onSealed: (segment) => flusher.enqueue(segment.target),
       log,

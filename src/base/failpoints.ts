@@ -5,6 +5,7 @@
 export const FAILPOINTS = [
   "append.before_commit",
   "append.after_commit",
+  "stage.before_copy",
   "stage.before_publish",
   "stage.after_publish",
   "seal.before_checkpoint",
@@ -12,6 +13,7 @@ export const FAILPOINTS = [
   "compact.before",
   "compact.after",
   "commit.before_begin",
+  "commit.after_adoption",
   "commit.before_guard",
   "commit.after_guard",
   "commit.before_commit",

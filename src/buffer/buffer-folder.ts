@@ -8,8 +8,8 @@ import { writeDurably } from "../base/write-durably.ts";
 
 /**
  * One target's folder under `buffer_dir`: `target.json` (for people, and for a folder that has tokens alone), segments
- * `seg-*.duckdb` with their WALs and marks, `tokens.duckdb`, `compact-*.duckdb`. JavaScript may stat these files but never opens
- * one that DuckDB has attached: closing it would drop DuckDB's lock, which is per process.
+ * `seg-*.duckdb` with their WALs, marks and folders of Parquet files, `tokens.duckdb`, `compact-*.duckdb`. JavaScript may stat
+ * these files but never opens one that DuckDB has attached: closing it would drop DuckDB's lock, which is per process.
  */
 
 /** Folders of `buffer_dir` that belong to no target. */
@@ -90,7 +90,13 @@ export async function removeDatabase(path: string): Promise<void> {
   await rm(usedPath(path), { force: true });
   await rm(walPath(path), { force: true });
   await rm(path, { force: true });
+  await rm(parquetFolderOf(path), { force: true, recursive: true });
   await rm(tempFolderOf(path), { force: true, recursive: true });
+}
+
+/** Of a segment whose rows are not in its file: see `ParquetSlices`. */
+export function parquetFolderOf(path: string): string {
+  return `${path}.parquet`;
 }
 
 /** Where the instance of this file spills to. */

@@ -7,6 +7,10 @@ import type { SealedSegment } from "./types.ts";
 const OF_THE_MACHINE =
   /No space left|ENOSPC|quota exceeded|Out of Memory|could not allocate|Cannot allocate memory|Too many open files|Permission denied|Could not set lock|Read-only file system|temporarily unavailable|Interrupted system call|Stale file handle|timed out|not connected|Host is down|INTERRUPT Error/i;
 
+/** The same of one that is not a database, whatever the class of the error that DuckDB has for it. */
+const OF_THE_PARQUET =
+  /No magic bytes|too small to be a Parquet file|footer length error|TProtocolException|thrift|Snappy decompression|Out of buffer|decompress|Invalid string encoding/i;
+
 /** What Eider's own SQL would be to blame for. */
 const OF_THE_STATEMENT = /^(Binder|Parser|Conversion|Not implemented|Invalid Input|Out of Range) Error/;
 
@@ -31,6 +35,7 @@ export async function findDamage(
   try {
     const file = await SegmentFile.open(segment.path, { memoryMb, isReadOnly: true });
     try {
+      await file.readMeta();
       const rows = await file.readThrough();
       return rows === segment.rows ? undefined : `the segment holds ${rows} rows, and not its ${segment.rows}`;
     } finally {
@@ -47,6 +52,8 @@ export async function findDamage(
  */
 export function damageOf(error: unknown, lasting: boolean): string | undefined {
   const text = messageOf(error);
-  if (OF_THE_STATEMENT.test(text) || !isDamage(error)) return undefined;
+  if (!isDamage(error)) return undefined;
+  if (OF_THE_PARQUET.test(text)) return quarantineReason(error);
+  if (OF_THE_STATEMENT.test(text)) return undefined;
   return OF_THE_FILE.test(text) || lasting ? quarantineReason(error) : undefined;
 }

@@ -12,11 +12,13 @@ import { IdleInstances } from "./idle-instances.ts";
 import { MemoryShare } from "./memory-share.ts";
 import type { CallKind, Calls, PlainError, Request, Update, WorkerSettings } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
+import { ParquetSlots } from "./parquet-slots.ts";
 import { Quarantine } from "./quarantine.ts";
 import { recoverFolder } from "./recovery.ts";
 import { RowLayout } from "./row-layout.ts";
 import { compactionPath } from "./segment.ts";
 import { Stage } from "./stage.ts";
+import type { StagedFileSettings } from "./staged-file.ts";
 import { StreamSchema } from "./stream-schema.ts";
 import { TableBuffer } from "./table-buffer.ts";
 import { tokenCutoffMs } from "./token-clock.ts";
@@ -26,6 +28,9 @@ import { PendingUnit } from "./write-unit.ts";
 
 /** A staged file takes a whole stream in one transaction, and there are few of them: four times an open segment's memory. */
 const STAGED_MEMORY_FACTOR = 4;
+
+/** One that goes to Parquet files has this part of a compaction's memory. */
+const PARQUET_MEMORY_PART = 2;
 
 interface Stream {
   readonly target: Target;
@@ -41,6 +46,7 @@ export class BufferHost {
   readonly #instances = new IdleInstances();
   readonly #share: MemoryShare;
   readonly #largeSeals: PQueue;
+  readonly #parquetSlots: ParquetSlots;
   readonly #activity = new Activity();
   readonly #outbox: Outbox;
   readonly #quarantine: Quarantine;
@@ -58,6 +64,7 @@ export class BufferHost {
       for (const buffer of this.#buffers.values()) buffer.fitShare();
     });
     this.#largeSeals = new PQueue({ concurrency: Math.ceil(maxParallelFlushes / workers) });
+    this.#parquetSlots = new ParquetSlots(Math.ceil(maxParallelFlushes / workers));
     this.#stagingFolder = join(settings.bufferDir, STAGING, String(settings.index));
     this.#outbox = new Outbox(post, () => this.#stagedBytes());
     this.#quarantine = new Quarantine(settings.bufferDir, this.#outbox.log, (report) =>
@@ -136,10 +143,9 @@ export class BufferHost {
     },
     openStage: async ({ stage, target, shape, schema }) => {
       const settings = {
-        fileMemoryMb: this.#settings.bufferMemoryMb * STAGED_MEMORY_FACTOR,
+        file: this.#stagedFileSettings(),
         stagingFolder: this.#stagingFolder,
         segmentFolder: (of: Target) => ensureFolder(this.#settings.bufferDir, of),
-        failpoints: this.#failpoints,
       };
       this.#stages.set(stage, new Stage(target, shape, schema, settings));
       return undefined;
@@ -279,6 +285,16 @@ export class BufferHost {
       share: this.#share,
       largeMemoryMb: this.#settings.flushMemoryMb,
       instances: this.#instances,
+      failpoints: this.#failpoints,
+    };
+  }
+
+  #stagedFileSettings(): StagedFileSettings {
+    const { bufferMemoryMb, flushMemoryMb, parquetFromBytes } = this.#settings;
+    const parquet = { memoryMb: flushMemoryMb / PARQUET_MEMORY_PART, slots: this.#parquetSlots };
+    return {
+      memoryMb: bufferMemoryMb * STAGED_MEMORY_FACTOR,
+      parquet: parquetFromBytes === undefined ? undefined : { ...parquet, fromBytes: parquetFromBytes },
       failpoints: this.#failpoints,
     };
   }

@@ -15,6 +15,8 @@ export interface WorkerSettings {
   readonly bufferMemoryMb: number;
   readonly flushMemoryMb: number;
   readonly maxParallelFlushes: number;
+  /** Arrow bytes from which on a staged stream's rows go to Parquet files; undefined: never. */
+  readonly parquetFromBytes: number | undefined;
   readonly bufferMaxRows: number;
   readonly bufferMaxBytes: number;
   readonly tokenRetentionSeconds: number;

@@ -1,9 +1,10 @@
+import { existsSync } from "node:fs";
 import { copyFile, mkdir, readFile, rename, rm, truncate } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { syncPath } from "../base/sync-path.ts";
 import { writeDurably } from "../base/write-durably.ts";
 import { messageOf } from "../errors.ts";
-import { QUARANTINE, sizeOf, usedPath, walPath } from "./buffer-folder.ts";
+import { parquetFolderOf, QUARANTINE, sizeOf, usedPath, walPath } from "./buffer-folder.ts";
 import type { Log } from "./log.ts";
 
 /** A segment file that could not be read whole. */
@@ -41,7 +42,7 @@ export class Quarantine {
     const report = { path, movedTo: folder, reason, rowsKept: 0 };
     // First: a move that a crash cuts short is finished at the next start.
     await this.#write(report);
-    for (const file of existing(path)) {
+    for (const file of [...existing(path), ...parquetFolder(path)]) {
       const kept = join(folder, basename(file));
       await rename(file, sizeOf(kept) > 0 ? `${kept}.after-repair` : kept);
     }
@@ -94,6 +95,11 @@ export class Quarantine {
 
 function existing(path: string): string[] {
   return [path, walPath(path)].filter((file) => sizeOf(file) > 0);
+}
+
+/** Is never repaired, and may be large: not copied. */
+function parquetFolder(path: string): string[] {
+  return [parquetFolderOf(path)].filter((folder) => existsSync(folder));
 }
 
 export function quarantineReason(error: unknown): string {

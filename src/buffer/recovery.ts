@@ -6,6 +6,7 @@ import { EiderError, messageOf } from "../errors.ts";
 import {
   EMPTY_FILE_BYTES,
   listSegments,
+  parquetFolderOf,
   readTarget,
   removeDatabase,
   segmentIdOf,
@@ -19,6 +20,7 @@ import { type Quarantine, quarantineReason, truncateWal } from "./quarantine.ts"
 import { RowLayout } from "./row-layout.ts";
 import { Segment, type SegmentSettings } from "./segment.ts";
 import { SegmentFile, type TokenRow } from "./segment-file.ts";
+import type { ParquetFile } from "./types.ts";
 
 export interface RecoverySettings {
   /** Memory for one file at a time, so that a large WAL replays. */
@@ -78,11 +80,20 @@ async function setOrphansAside(folder: string, quarantine: Quarantine): Promise<
   }
 }
 
-/** Compactions, spilled temp files and half-written JSON mean nothing after a restart. */
+/** Compactions, spilled temp files, half-written JSON and files of removed segments mean nothing after a restart. */
 async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    if (/^compact-|\.tmp$|^target\.json\./.test(name)) await rm(join(folder, name), { recursive: true, force: true });
+    const isLeft = /^compact-|\.tmp$|^target\.json\./.test(name) || isParquetWithoutSegment(folder, name);
+    if (isLeft) await rm(join(folder, name), { recursive: true, force: true });
   }
+}
+
+/** Removing a segment ends with them; one whose mark or WAL is left is set aside, and they with it. */
+function isParquetWithoutSegment(folder: string, name: string): boolean {
+  const [, file] = /^(seg-.*\.duckdb)\.parquet$/.exec(name) ?? [];
+  if (file === undefined) return false;
+  const path = join(folder, file);
+  return ![path, walPath(path), usedPath(path)].some((each) => existsSync(each));
 }
 
 async function recoverSegment(path: string, settings: RecoverySettings): Promise<RecoveredSegment | undefined> {
@@ -153,16 +164,28 @@ async function readOpened(
     throw new EiderError("internal", "the segment's WAL is missing or cut off, and rows may have been in it");
   }
   const meta = await file.readMeta();
+  if (meta) checkParquet(path, meta.parquet);
   const rows = meta ? await file.countRows() : 0;
   if (!meta || rows === 0) return undefined;
+  const parquetBytes = meta.parquet.reduce((sum, { bytes }) => sum + bytes, 0);
   const tokens = await readTokens(file, meta.id, rows, settings);
   const { target, firstSeq, openedMs } = meta;
   const found = { id: segmentIdOf(path), target, tokens, lastSeq: firstSeq + rows - 1 };
   if (isKnown) return { ...found, segment: undefined };
   const hasNonInserts = await file.hasNonInserts(meta);
   if (hadWal) await tryCheckpoint(file);
-  const state = { firstSeq, rows, bytes: sizeOf(path), tokens: tokens.length, openedMs, hasNonInserts };
+  const bytes = sizeOf(path) + parquetBytes;
+  const state = { firstSeq, rows, bytes, tokens: tokens.length, openedMs, hasNonInserts, parquet: meta.parquet };
   return { ...found, segment: new Segment(path, new RowLayout(meta), settings.segment, state) };
+}
+
+function checkParquet(path: string, files: readonly ParquetFile[]): void {
+  for (const { name, bytes } of files) {
+    const foundBytes = sizeOf(join(parquetFolderOf(path), name));
+    if (foundBytes === bytes) continue;
+    const what = foundBytes === 0 ? "is missing" : `has ${foundBytes} bytes, and not its ${bytes}`;
+    throw new EiderError("internal", `file ${name} with the segment's rows ${what}`);
+  }
 }
 
 /** Rows are worth more than their tokens: without these a batch that comes again is stored again. */

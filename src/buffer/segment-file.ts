@@ -2,18 +2,21 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { Column } from "../base/table.ts";
 import type { Target } from "../base/target.ts";
-import type { Connection } from "../duck/database.ts";
+import type { Connection, Database } from "../duck/database.ts";
 import { quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import { tempFolderOf } from "./buffer-folder.ts";
 import { type IdleInstances, openSegmentInstance, type SegmentInstance } from "./idle-instances.ts";
 import { memoryUsage } from "./instance.ts";
 import { opColumnOf, type RowLayout } from "./row-layout.ts";
+import { rowsSql } from "./segment-rows.ts";
+import type { ParquetFile } from "./types.ts";
 
 /** Under this name the segment's file is attached to its instance. */
 export const SEGMENT = "seg";
 
-const FORMAT_VERSION = 1;
+/** Of `meta`: 2 has the table `parquet`, and its rows in those files. */
+const FORMAT_VERSIONS = { rows: 1, parquet: 2 };
 
 /** What a segment's `meta` row says: written in the transaction of its first rows, so that both exist or neither. */
 export interface SegmentMeta {
@@ -23,6 +26,7 @@ export interface SegmentMeta {
   readonly primaryKey: readonly string[];
   readonly firstSeq: number;
   readonly openedMs: number;
+  readonly parquet: readonly ParquetFile[];
 }
 
 export interface TokenRow {
@@ -42,13 +46,18 @@ export interface SegmentFileOptions {
   readonly instances?: IdleInstances;
 }
 
-/** A segment's DuckDB file, attached to an in-memory instance of its own: tables `rows`, `meta`, `tokens`. */
+/**
+ * A segment's DuckDB file, attached to an in-memory instance of its own: tables `rows`, `meta`, `tokens`, and `parquet` when
+ * the rows are in files beside it.
+ */
 export class SegmentFile implements AsyncDisposable {
   readonly path: string;
   readonly #instance: SegmentInstance;
   readonly #instances: IdleInstances | undefined;
   /** Queries that run on connections of their own: DuckDB crashes, or never answers, when the instance is closed under them. */
   readonly #readings = new Set<Promise<unknown>>();
+  /** Known once the meta has been read, or written. */
+  #parquet: readonly ParquetFile[] = [];
   #hasFailed = false;
 
   private constructor(path: string, instance: SegmentInstance, instances: IdleInstances | undefined) {
@@ -79,6 +88,10 @@ export class SegmentFile implements AsyncDisposable {
     return this.#instance.connection;
   }
 
+  get database(): Database {
+    return this.#instance.database;
+  }
+
   /** In the caller's transaction. */
   async createTables(layout: RowLayout): Promise<void> {
     await this.connection.run(
@@ -91,7 +104,7 @@ export class SegmentFile implements AsyncDisposable {
 
   async insertMeta(layout: RowLayout, firstSeq: number, openedMs: number): Promise<void> {
     await this.connection.run(`INSERT INTO ${SEGMENT}.main.meta VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, [
-      FORMAT_VERSION,
+      FORMAT_VERSIONS[this.#parquet.length > 0 ? "parquet" : "rows"],
       layout.target.schema,
       layout.target.table,
       JSON.stringify(layout.columns),
@@ -100,6 +113,32 @@ export class SegmentFile implements AsyncDisposable {
       BigInt(firstSeq),
       BigInt(openedMs),
     ]);
+  }
+
+  /** In the transaction that inserts the meta, and before it: all rows are in these files, the table is empty. */
+  async insertParquet(parquet: readonly ParquetFile[]): Promise<void> {
+    await this.connection.run(
+      `CREATE TABLE ${SEGMENT}.main.parquet (name VARCHAR, rows BIGINT, bytes BIGINT, has_statistics BOOLEAN)`,
+    );
+    for (const { name, rows, bytes, hasStatistics } of parquet) {
+      await this.connection.run(`INSERT INTO ${SEGMENT}.main.parquet VALUES ($1, $2, $3, $4)`, [
+        name,
+        BigInt(rows),
+        BigInt(bytes),
+        hasStatistics,
+      ]);
+    }
+    this.#parquet = parquet;
+  }
+
+  async #readParquet(): Promise<readonly ParquetFile[]> {
+    const rows = await this.connection.rows(`FROM ${SEGMENT}.main.parquet ORDER BY rowid`);
+    return rows.map((row) => ({
+      name: String(row["name"]),
+      rows: Number(row["rows"]),
+      bytes: Number(row["bytes"]),
+      hasStatistics: row["has_statistics"] === true,
+    }));
   }
 
   /** False while the transaction that makes them is not committed, or when its WAL is gone. */
@@ -115,12 +154,10 @@ export class SegmentFile implements AsyncDisposable {
     if (!(await this.hasTables())) return undefined;
     const [row] = await this.connection.rows(`SELECT * FROM ${SEGMENT}.main.meta`);
     if (row === undefined) return undefined;
-    if (row["version"] !== FORMAT_VERSION) {
-      throw new EiderError(
-        "internal",
-        `segment ${this.path} has format ${String(row["version"])}, not ${FORMAT_VERSION}`,
-      );
+    if (!Object.values<unknown>(FORMAT_VERSIONS).includes(row["version"])) {
+      throw new EiderError("internal", `segment ${this.path} has format ${String(row["version"])}, which is not known`);
     }
+    if (row["version"] === FORMAT_VERSIONS.parquet) this.#parquet = await this.#readParquet();
     return {
       target: { schema: String(row["target_schema"]), table: String(row["target_table"]) },
       id: textOf(row["table_id"]),
@@ -128,17 +165,22 @@ export class SegmentFile implements AsyncDisposable {
       primaryKey: JSON.parse(String(row["primary_key"])) as string[],
       firstSeq: Number(row["first_seq"]),
       openedMs: Number(row["opened_ms"]),
+      parquet: this.#parquet,
     };
   }
 
   async countRows(): Promise<number> {
-    return this.#count(`SELECT count(*) AS n FROM ${SEGMENT}.main.rows`);
+    return this.#count(`SELECT count(*) AS n FROM ${this.#rowsSql}`);
+  }
+
+  get #rowsSql(): string {
+    return rowsSql(SEGMENT, { path: this.path, parquet: this.#parquet });
   }
 
   /** Reads all values of all rows; resolves to their number. */
   async readThrough(): Promise<number> {
     // The hash needs every value, where count(*) reads no column.
-    return this.#count(`SELECT count(hash(*COLUMNS(*))) AS n FROM ${SEGMENT}.main.rows`);
+    return this.#count(`SELECT count(hash(*COLUMNS(*))) AS n FROM ${this.#rowsSql}`);
   }
 
   async countTokens(): Promise<number> {
@@ -152,7 +194,7 @@ export class SegmentFile implements AsyncDisposable {
   }
 
   async countNulls(column: string): Promise<number> {
-    return this.#count(`SELECT count(*) AS n FROM ${SEGMENT}.main.rows WHERE ${quoteIdentifier(column)} IS NULL`);
+    return this.#count(`SELECT count(*) AS n FROM ${this.#rowsSql} WHERE ${quoteIdentifier(column)} IS NULL`);
   }
 
   async readTokens(tableId: string | undefined, sinceMs: number): Promise<TokenRow[]> {

@@ -2,6 +2,7 @@ import duckdb from "@duckdb/node-bindings";
 import { CHUNK_ROWS, ChunkWriter } from "../arrow/write.ts";
 import { letGoOf } from "../base/garbage.ts";
 import type { Connection } from "../duck/database.ts";
+import { qualifiedName } from "../duck/sql.ts";
 import { SEGMENT, type TokenRow } from "./segment-file.ts";
 import type { WriteUnit } from "./write-unit.ts";
 
@@ -16,13 +17,16 @@ const CAST_TABLE = "eider_cast";
 /** Writes units into a segment's tables inside the transaction that its owner has begun. Not usable after an error. */
 export class SegmentWriter {
   readonly #connection: Connection;
+  readonly #table: string;
   readonly #rows: AppenderOf;
   #tokens: duckdb.Appender | undefined;
   #unflushedBytes = 0;
 
-  constructor(connection: Connection) {
+  /** Rows go to another table than the segment's own while it is not known whether they stay in its file. */
+  constructor(connection: Connection, catalog = SEGMENT, table = "rows") {
     this.#connection = connection;
-    this.#rows = new AppenderOf(connection, SEGMENT, "rows");
+    this.#table = qualifiedName(catalog, "main", table);
+    this.#rows = new AppenderOf(connection, catalog, table);
   }
 
   /** In order, so that a row's rowid follows from its place; callers flush() before they COMMIT. */
@@ -89,7 +93,7 @@ export class SegmentWriter {
       appender.close();
     }
     await this.#connection.run(
-      `INSERT INTO ${SEGMENT}.main.rows SELECT ${cast.selectList} FROM temp.main.${CAST_TABLE};
+      `INSERT INTO ${this.#table} SELECT ${cast.selectList} FROM temp.main.${CAST_TABLE};
        DROP TABLE temp.main.${CAST_TABLE}`,
     );
   }

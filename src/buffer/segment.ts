@@ -20,7 +20,7 @@ import type { RowLayout } from "./row-layout.ts";
 import { SegmentFile } from "./segment-file.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import { tokenNowMs } from "./token-clock.ts";
-import type { SealedSegment, SealReason } from "./types.ts";
+import type { ParquetFile, SealedSegment, SealReason } from "./types.ts";
 import { unitError } from "./unit-error.ts";
 import type { WriteUnit } from "./write-unit.ts";
 
@@ -41,6 +41,8 @@ export interface SegmentState {
   readonly tokens: number;
   readonly openedMs: number;
   readonly hasNonInserts: boolean;
+  /** See `SealedSegment`. */
+  readonly parquet: readonly ParquetFile[];
 }
 
 /** `stored` and `error` together: the rows are durable, but their writer is told of an error. */
@@ -49,7 +51,10 @@ export interface WriteOutcome {
   readonly error?: EiderError;
 }
 
-const EMPTY: SegmentState = { firstSeq: 0, rows: 0, bytes: 0, tokens: 0, openedMs: 0, hasNonInserts: false };
+const EMPTY: SegmentState = {
+  ...{ firstSeq: 0, rows: 0, bytes: 0, tokens: 0, openedMs: 0, hasNonInserts: false },
+  parquet: [],
+};
 
 /**
  * One segment: made empty, given its first seq, written by group commits, sealed once, or discarded.
@@ -110,7 +115,7 @@ export class Segment {
   }
 
   get diskBytes(): number {
-    return diskBytesOf(this.path);
+    return diskBytesOf(this.path) + this.#parquetBytes;
   }
 
   /**
@@ -179,7 +184,7 @@ export class Segment {
         await this.#release();
       }
     }
-    const { firstSeq, rows, bytes, hasNonInserts, openedMs } = this.#state;
+    const { firstSeq, rows, bytes, hasNonInserts, openedMs, parquet } = this.#state;
     return {
       id: this.id,
       path: this.path,
@@ -189,7 +194,8 @@ export class Segment {
       lastSeq: firstSeq + rows - 1,
       rows,
       bytes,
-      fileBytes: sizeOf(this.path),
+      fileBytes: sizeOf(this.path) + this.#parquetBytes,
+      parquet,
       columns: this.layout.columns,
       primaryKey: this.layout.primaryKey,
       hasNonInserts,
@@ -197,6 +203,10 @@ export class Segment {
       reason,
       recovered,
     };
+  }
+
+  get #parquetBytes(): number {
+    return this.#state.parquet.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** Whether it holds more than its share, which has become smaller. */
@@ -287,6 +297,7 @@ export class Segment {
       bytes: units.reduce((sum, unit) => sum + unit.bytes, state.bytes),
       tokens: state.tokens + countTokens(units),
       openedMs,
+      parquet: [],
       hasNonInserts: state.hasNonInserts || units.some((unit) => unit.op !== "insert" && unit.rows > 0),
     };
     return outcomes;

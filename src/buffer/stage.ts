@@ -1,23 +1,21 @@
 import type { RecordBatchView } from "../arrow/decode.ts";
 import { columnsOf } from "../arrow/types.ts";
-import type { Failpoints } from "../base/failpoints.ts";
 import type { TableShape } from "../base/table.ts";
 import type { Target } from "../base/target.ts";
 import { EiderError } from "../errors.ts";
 import type { BatchPlan } from "./batch-plan.ts";
 import { RowLayout } from "./row-layout.ts";
-import { StagedFile } from "./staged-file.ts";
+import { StagedFile, type StagedFileSettings } from "./staged-file.ts";
 import { StreamSchema } from "./stream-schema.ts";
 import type { TableBuffer } from "./table-buffer.ts";
 import type { AppendOptions, AppendResult, ArrowMessage } from "./types.ts";
 import { unitOf } from "./write-unit.ts";
 
 export interface StageSettings {
-  readonly fileMemoryMb: number;
+  readonly file: StagedFileSettings;
   readonly stagingFolder: string;
   /** Where a file goes that may become a segment. */
   readonly segmentFolder: (target: Target) => Promise<string>;
-  readonly failpoints: Failpoints;
 }
 
 const NO_TARGET: Target = { schema: "", table: "" };
@@ -63,6 +61,7 @@ export class Stage {
       const op = options.op ?? this.#plan.defaultOp;
       this.#plan.checkOp(op);
       if (op !== "delete") this.#refuseViolation();
+      await file.settle();
       return buffer.publish(file, op, options.token);
     });
   }
@@ -99,9 +98,11 @@ export class Stage {
 
   async #openFile(): Promise<StagedFile> {
     if (this.#file) return this.#file;
-    const { stagingFolder, segmentFolder, fileMemoryMb, failpoints } = this.#settings;
+    const { stagingFolder, segmentFolder, file } = this.#settings;
     const folder = this.target ? await segmentFolder(this.target) : stagingFolder;
-    this.#file = await StagedFile.create(folder, this.#plan.layout, fileMemoryMb, failpoints);
+    // Without a target the rows are read from the file's own table.
+    const settings = this.target ? file : { ...file, parquet: undefined };
+    this.#file = await StagedFile.create(folder, this.#plan.layout, settings);
     return this.#file;
   }
 

@@ -8,49 +8,73 @@ import { isDurableAnyway, isFatal } from "../duck/errors.ts";
 import { quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import { BatchPlan } from "./batch-plan.ts";
-import { diskBytesOf, markUsed, newId, removeDatabase, segmentPath } from "./buffer-folder.ts";
+import { diskBytesOf, markUsed, newId, parquetFolderOf, removeDatabase, segmentPath } from "./buffer-folder.ts";
+import { fitsParquet, ParquetSlices } from "./parquet-slices.ts";
+import type { ParquetSlots } from "./parquet-slots.ts";
 import type { RowLayout } from "./row-layout.ts";
 import type { SegmentState } from "./segment.ts";
 import { SEGMENT, SegmentFile, type TokenRow } from "./segment-file.ts";
 import { SegmentWriter } from "./segment-writer.ts";
-import { OPS, type Op } from "./types.ts";
+import { OPS, type Op, type ParquetFile } from "./types.ts";
 import { unitError } from "./unit-error.ts";
 import type { WriteUnit } from "./write-unit.ts";
 
+/** A stream of less becomes rows of its segment, which a flush brings to the lake together with those of other segments. */
+export interface ParquetChoice {
+  readonly fromBytes: number;
+  /** Of the instance, once there are files. */
+  readonly memoryMb: number;
+  readonly slots: ParquetSlots;
+}
+
+export interface StagedFileSettings {
+  readonly memoryMb: number;
+  /** Undefined: the lake cannot take files as they are. */
+  readonly parquet: ParquetChoice | undefined;
+  readonly failpoints: Failpoints;
+}
+
+/** Two slices, and what writing one takes, are in memory at a time. */
+const SLICES_OF_MEMORY = 4;
+/** The last slice is written while the client waits, and no longer sends. */
+const COPY_THREADS = 2;
+
 /**
  * A staged stream's own segment file. Its tables, rows, `meta` and token are ONE transaction: before its COMMIT a crash
- * leaves a file without `meta`, which recovery deletes.
+ * leaves a file without `meta`, which recovery deletes. The rows of a large stream may be in Parquet files beside it, which
+ * are durable before that COMMIT.
  */
 export class StagedFile {
   #layout: RowLayout;
   #path: string;
   readonly #memoryMb: number;
-  readonly #failpoints: Failpoints;
+  readonly #settings: StagedFileSettings;
   #file: SegmentFile | undefined;
   #writer: SegmentWriter | undefined;
+  /** While the rows go, or may still go, to Parquet files. */
+  #slices: ParquetSlices | undefined;
+  #hasSlot = false;
+  #parquet: readonly ParquetFile[] = [];
   #rows = 0;
   #bytes = 0;
   #isHandedOver = false;
 
-  private constructor(folder: string, layout: RowLayout, memoryMb: number, failpoints: Failpoints) {
+  private constructor(folder: string, layout: RowLayout, settings: StagedFileSettings) {
     this.#layout = layout;
     this.#path = segmentPath(folder, newId());
-    this.#memoryMb = Math.max(memoryMb, layout.memoryMb(layout.blockBytes()));
-    this.#failpoints = failpoints;
+    this.#memoryMb = Math.max(settings.memoryMb, layout.memoryMb(layout.blockBytes()));
+    this.#settings = settings;
   }
 
-  static async create(
-    folder: string,
-    layout: RowLayout,
-    memoryMb: number,
-    failpoints: Failpoints,
-  ): Promise<StagedFile> {
-    const staged = new StagedFile(folder, layout, memoryMb, failpoints);
+  static async create(folder: string, layout: RowLayout, settings: StagedFileSettings): Promise<StagedFile> {
+    const staged = new StagedFile(folder, layout, settings);
     try {
       const file = await staged.#open();
       await file.connection.run("BEGIN");
       await file.createTables(layout);
       staged.#writer = new SegmentWriter(file.connection);
+      const { parquet } = settings;
+      if (parquet && fitsParquet(layout)) staged.#slices = await staged.#openSlices(file, parquet);
       return staged;
     } catch (error) {
       await staged.discard();
@@ -71,20 +95,36 @@ export class StagedFile {
   }
 
   get diskBytes(): number {
-    return this.#isHandedOver ? 0 : diskBytesOf(this.#path);
+    if (this.#isHandedOver) return 0;
+    return diskBytesOf(this.#path) + (this.#slices?.diskBytes ?? 0) + bytesOf(this.#parquet);
   }
 
   stateFrom(firstSeq: number, op: Op, tokens: number): SegmentState {
     const [rows, bytes, hasNonInserts] = [this.#rows, this.#bytes, op !== "insert"];
-    return { firstSeq, rows, bytes, tokens, openedMs: Date.now(), hasNonInserts };
+    return { firstSeq, rows, bytes, tokens, openedMs: Date.now(), hasNonInserts, parquet: this.#parquet };
   }
 
   /** After an error the file can only be discarded. */
   async write(unit: WriteUnit): Promise<void> {
     try {
-      await this.#writer?.write([unit]);
+      if (this.#slices && !(await this.#mayHold(this.#slices, unit))) await this.#moveToFile(this.#slices);
+      await (this.#slices ? this.#slices.write(unit) : this.#writer?.write([unit]));
       this.#rows += unit.rows;
       this.#bytes += unit.bytes;
+    } catch (error) {
+      throw unitError(error);
+    }
+  }
+
+  /** To be called after the last row: all rows are where they stay. After an error the file can only be discarded. */
+  async settle(): Promise<void> {
+    const slices = this.#slices;
+    if (!slices) return;
+    try {
+      if (!slices.hasFiles) return await this.#moveToFile(slices);
+      this.#parquet = await slices.finish();
+      await this.#mustFile().insertParquet(this.#parquet);
+      await this.#closeSlices();
     } catch (error) {
       throw unitError(error);
     }
@@ -117,14 +157,14 @@ export class StagedFile {
     this.#isHandedOver = true;
     try {
       const file = this.#mustFile();
-      this.#failpoints.hit("stage.before_publish");
+      this.#settings.failpoints.hit("stage.before_publish");
       this.#writer?.flush();
       await this.#setOp(file, op);
       if (token) this.#writer?.writeToken(token);
       this.#writer?.flush();
       await file.insertMeta(this.layout, firstSeq, Date.now());
       await file.connection.run("COMMIT");
-      this.#failpoints.hit("stage.after_publish");
+      this.#settings.failpoints.hit("stage.after_publish");
     } catch (error) {
       const isDurable = isDurableAnyway(error) || (isFatal(error) && (await this.#wasCommitted()));
       if (!isDurable) throw unitError(error);
@@ -178,6 +218,37 @@ export class StagedFile {
     await removeDatabase(this.#path);
   }
 
+  #openSlices(file: SegmentFile, { fromBytes, memoryMb }: ParquetChoice): Promise<ParquetSlices> {
+    const greatestBytes = (memoryMb * 1024 * 1024) / SLICES_OF_MEMORY;
+    const folder = parquetFolderOf(this.#path);
+    const settings = { firstBytes: fromBytes, greatestBytes, failpoints: this.#settings.failpoints };
+    return ParquetSlices.open(file.database, this.#layout, folder, settings);
+  }
+
+  /** The first slice of every stream may wait in memory, those of a few may go to files. */
+  async #mayHold(slices: ParquetSlices, unit: WriteUnit): Promise<boolean> {
+    const { parquet } = this.#settings;
+    if (this.#hasSlot || !slices.fillsSlice(unit)) return true;
+    if (!parquet?.slots.take()) return false;
+    this.#hasSlot = true;
+    await this.#mustFile().setMemory(Math.max(this.#memoryMb, parquet.memoryMb));
+    await this.#mustFile().connection.run(`SET threads = ${COPY_THREADS}`);
+    return true;
+  }
+
+  async #moveToFile(slices: ParquetSlices): Promise<void> {
+    await slices.moveTo(this.#mustFile().connection);
+    await this.#closeSlices();
+  }
+
+  async #closeSlices(): Promise<void> {
+    const slices = this.#slices;
+    this.#slices = undefined;
+    await slices?.close();
+    if (this.#hasSlot) this.#settings.parquet?.slots.giveBack();
+    this.#hasSlot = false;
+  }
+
   /** Rows were written with the default op of their table. */
   async #setOp(file: SegmentFile, op: Op): Promise<void> {
     if (this.layout.opColumn === undefined || op === "upsert") return;
@@ -203,10 +274,15 @@ export class StagedFile {
   }
 
   async #release(): Promise<void> {
+    await this.#closeSlices();
     this.#writer?.close();
     this.#writer = undefined;
     const file = this.#file;
     this.#file = undefined;
     await file?.[Symbol.asyncDispose]();
   }
+}
+
+function bytesOf(files: readonly ParquetFile[]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }

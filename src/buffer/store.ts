@@ -34,6 +34,8 @@ export interface BufferStoreOptions {
   /** How long an append waits for room on disk before it is refused. */
   readonly fullWaitSeconds: number;
   readonly stageMemoryBytes: number;
+  /** Whether the lake may take Parquet files of `bufferDir` as they are. */
+  readonly lakeTakesFiles: boolean;
   readonly tokenRetentionSeconds: number;
   readonly failpoints: FailpointSpec;
   /** Bytes on their way to one worker. Default 64 MiB. */
@@ -42,6 +44,12 @@ export interface BufferStoreOptions {
   onSealed(segment: SealedSegment): void;
   readonly log?: Log;
 }
+
+/**
+ * A staged stream of as many times `stageMemoryBytes` goes to Parquet files: a smaller one would become a small file of its own,
+ * where a flush makes one of all that wait.
+ */
+const PARQUET_FACTOR = 4;
 
 const MAX_IN_FLIGHT_BYTES = 64 * 1024 * 1024;
 
@@ -235,13 +243,14 @@ export class BufferStore implements Buffers, AsyncDisposable {
   #makeSlot(index: number): WorkerSlot {
     const { bufferDir, bufferMemoryMb, flushMemoryMb, maxParallelFlushes, bufferMaxRows, bufferMaxBytes } =
       this.#options;
-    const { workers, tokenRetentionSeconds, failpoints } = this.#options;
+    const { workers, tokenRetentionSeconds, failpoints, lakeTakesFiles, stageMemoryBytes } = this.#options;
+    const parquetFromBytes = lakeTakesFiles ? PARQUET_FACTOR * Math.max(1, stageMemoryBytes) : undefined;
     const mine = () => [...this.#mirrors.values()].filter((mirror) => this.#indexOf(mirror.target) === index);
     return new WorkerSlot({
       log: this.#log,
       settings: () => ({
         ...{ bufferDir, index, workers, bufferMemoryMb, flushMemoryMb, maxParallelFlushes },
-        ...{ bufferMaxRows, bufferMaxBytes },
+        ...{ bufferMaxRows, bufferMaxBytes, parquetFromBytes },
         ...{ tokenRetentionSeconds, failpoints },
         known: mine().flatMap((mirror) => mirror.sealed.map((segment) => segment.id)),
       }),

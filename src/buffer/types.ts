@@ -14,6 +14,15 @@ export interface ArrowMessage {
   readonly body: Uint8Array;
 }
 
+/** A Parquet file with rows of a segment, in the segment's `parquetFolderOf`. */
+export interface ParquetFile {
+  readonly name: string;
+  readonly rows: number;
+  readonly bytes: number;
+  /** See `ParquetSlices`: without them a lake must not take it as it is. */
+  readonly hasStatistics: boolean;
+}
+
 /** A sealed segment: a checkpointed, detached DuckDB file with the table `rows` (`seq` of a row is `firstSeq + rowid`). */
 export interface SealedSegment {
   readonly id: string;
@@ -27,6 +36,8 @@ export interface SealedSegment {
   /** Arrow body bytes as received. */
   readonly bytes: number;
   readonly fileBytes: number;
+  /** All of its rows, in order, when there are any: its table is empty then. */
+  readonly parquet: readonly ParquetFile[];
   readonly columns: readonly Column[];
   readonly primaryKey: readonly string[];
   /** False when it holds inserts alone, so that the flush needs no DELETE. */

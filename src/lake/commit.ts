@@ -7,6 +7,7 @@ import { LAKE, STATE_SCHEMA } from "../duck/sql.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import { type AttachedPart, AttachedParts } from "./attached-parts.ts";
 import type { Fences } from "./fence.ts";
+import type { FileAdoption } from "./file-adoption.ts";
 import { auditText, markOf, tableIsMissing, unflushed } from "./flush-parts.ts";
 import { flushStatements } from "./flush-sql.ts";
 import type { GuardEntry, Guards } from "./guard.ts";
@@ -35,6 +36,7 @@ export interface CommitServices {
   readonly fences: Fences;
   readonly guards: Guards;
   readonly settlement: Settlement;
+  readonly adoption: FileAdoption;
   readonly retries: Retries;
   /** See `Definitions.runInFlush`. */
   readonly define: <T>(work: () => Promise<T>) => Promise<T>;
@@ -129,6 +131,7 @@ export class FlushRun {
   async #attempt(parts: readonly AttachedPart[]): Promise<void> {
     const { watermarks, settlement, guards, failpoints } = this.#services;
     const outcomes: FlushOutcome[] = [];
+    const adopted: string[] = [];
     let entry: GuardEntry | undefined;
     let live: AttachedPart[] = [];
     if (this.#isInstanceLost) {
@@ -144,7 +147,7 @@ export class FlushRun {
         // description misses is a conflict at COMMIT.
         const marks = await watermarks.read(this.#connection);
         live = parts.flatMap((part) => unflushed(part, marks.get(targetKey(part.part.target)) ?? 0));
-        for (const part of live) outcomes.push(await this.#write(part, uuids));
+        for (const part of live) outcomes.push(await this.#write(part, uuids, adopted));
         await watermarks.advance(this.#connection, live.map(markOf));
       });
       if (live.length > 0) {
@@ -158,10 +161,11 @@ export class FlushRun {
     } catch (error) {
       await this.#connection.rollback();
       await settlement.discard(entry);
+      await this.#services.adoption.forget(adopted);
       throw error;
     }
     if (live.length === 0) await this.#connection.rollback();
-    else await this.#commit(live, entry);
+    else await this.#commit(live, entry, adopted);
     const written = new Map(outcomes.map((outcome) => [targetKey(outcome.target), outcome]));
     for (const { part } of parts) {
       const key = targetKey(part.target);
@@ -203,7 +207,12 @@ export class FlushRun {
     }
   }
 
-  async #write({ part, segments, winners }: AttachedPart, uuids: ReadonlySet<string>): Promise<FlushOutcome> {
+  /** `adopted` gets the files that were given to the lake as they are. */
+  async #write(
+    { part, segments, winners }: AttachedPart,
+    uuids: ReadonlySet<string>,
+    adopted: string[],
+  ): Promise<FlushOutcome> {
     const detail = await this.#detail(part);
     if (detail && !uuids.has(detail.uuid)) {
       throw new EiderError(
@@ -215,9 +224,14 @@ export class FlushRun {
     try {
       if (!detail) throw tableIsMissing(part);
       const { shape } = detail;
-      const { deletion, insertSqls } = flushStatements(shape, segments, winners);
+      const { adoption, failpoints } = this.#services;
+      const whole = await adoption.adoptable(connection, detail, segments);
+      const others = segments.filter((segment) => !whole.includes(segment));
+      const { deletion, insertSqls } = flushStatements(shape, others, winners);
       const rowsDeleted = deletion === undefined ? 0 : await deleteByKey(connection, deletion);
       let rowsInserted = 0;
+      for (const { segment } of whole) rowsInserted += await adoption.adopt(connection, detail, segment, adopted);
+      if (whole.length > 0) failpoints.hit("commit.after_adoption");
       for (const sql of insertSqls) rowsInserted += await connection.run(sql);
       if (shape.primaryKey.length > 0 && this.#services.fences.isNeeded(detail.uuid)) {
         await this.#services.fences.touch(connection, detail.uuid);
@@ -242,8 +256,12 @@ export class FlushRun {
     ]);
   }
 
-  async #commit(live: readonly AttachedPart[], entry: GuardEntry | undefined): Promise<void> {
-    const { failpoints, settlement, log } = this.#services;
+  async #commit(
+    live: readonly AttachedPart[],
+    entry: GuardEntry | undefined,
+    adopted: readonly string[],
+  ): Promise<void> {
+    const { failpoints, settlement, adoption, log } = this.#services;
     let isAnswered = true;
     try {
       await this.#timed("commit", () => this.#connection.run("COMMIT"));
@@ -253,6 +271,7 @@ export class FlushRun {
       if (verdict === "retry") {
         await this.#connection.rollback();
         await settlement.discard(entry);
+        await adoption.forget(adopted);
         throw new EiderError("write_conflict", messageOf(error), { cause: error });
       }
       isAnswered = false;

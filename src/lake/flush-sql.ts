@@ -1,6 +1,7 @@
 import type { Column, TableShape } from "../base/table.ts";
 import { targetName } from "../base/target.ts";
 import { opColumnOf } from "../buffer/row-layout.ts";
+import { rowsSql } from "../buffer/segment-rows.ts";
 import { OPS, type SealedSegment } from "../buffer/types.ts";
 import { lakeTable, qualifiedName, quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
@@ -60,7 +61,7 @@ function deletionOf(
   const keys = deleting.map(({ segment, alias }) => {
     const columns = key.map((name) => keyExpression(shape, segment, name));
     const filter = segment.primaryKey.length > 0 ? ` WHERE ${opOf(segment)} <> ${INSERT}` : "";
-    return `SELECT ${columns.join(", ")} FROM ${rowsOf(alias)}${filter}`;
+    return `SELECT ${columns.join(", ")} FROM ${rowsSql(alias, segment)}${filter}`;
   });
   return { from: lakeTable(shape.target), key: keyOf(shape, key), keysSql: keys.join(" UNION ALL ") };
 }
@@ -88,7 +89,7 @@ function insertStatements(
         );
       }
       const where = filters.length > 0 ? ` WHERE ${filters.join(" AND ")}` : "";
-      return `SELECT ${expressions(shape, segment).values.join(", ")} FROM ${rowsOf(alias)}${where}`;
+      return `SELECT ${expressions(shape, segment).values.join(", ")} FROM ${rowsSql(alias, segment)}${where}`;
     });
     const withWinners = rekey.length > 0 ? winnersClause(shape, segments, rekey) : "";
     return `INSERT INTO ${lakeTable(shape.target)} (${names.map(quoteIdentifier).join(", ")}) ${withWinners}${selects.join(" UNION ALL ")}`;
@@ -103,7 +104,7 @@ function winnersClause(shape: TableShape, segments: readonly AttachedSegment[], 
   const aliases = key.map((_, i) => `k${i}`);
   const rows = segments.map(({ segment, alias, index }) => {
     const columns = key.map((name, i) => `${keyExpression(shape, segment, name)} AS ${aliases[i]}`);
-    return `SELECT ${columns.join(", ")}, ${position(index)} AS position FROM ${rowsOf(alias)}`;
+    return `SELECT ${columns.join(", ")}, ${position(index)} AS position FROM ${rowsSql(alias, segment)}`;
   });
   const hasNull = aliases.map((alias) => `${alias} IS NULL`).join(" OR ");
   const groups = [...aliases, `CASE WHEN ${hasNull} THEN position END`].join(", ");
@@ -112,7 +113,6 @@ function winnersClause(shape: TableShape, segments: readonly AttachedSegment[], 
 
 const position = (index: number) => `((${index}::BIGINT << ${SEGMENT_SHIFT}) + rowid)`;
 const opOf = (segment: SealedSegment) => quoteIdentifier(opColumnOf(segment.columns));
-const rowsOf = (alias: string) => qualifiedName(alias, "main", "rows");
 
 /** The columns that the segment and the lake's table both have, cast to the table's types. */
 function expressions(shape: TableShape, segment: SealedSegment | undefined): { names: string[]; values: string[] } {

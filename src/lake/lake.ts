@@ -13,6 +13,7 @@ import { FlushRun } from "./commit.ts";
 import type { CreateOptions } from "./ddl.ts";
 import { type LakeInfo, readInfo } from "./info.ts";
 import type { LakeInstance, LakePlace } from "./instance.ts";
+import { canLink } from "./local-files.ts";
 import { type Maintenance, type MaintenanceControl, maintain } from "./maintenance.ts";
 import { Metadata } from "./metadata.ts";
 import type { LakeOptions } from "./options.ts";
@@ -91,6 +92,14 @@ export class Lake implements AsyncDisposable {
   async ping(): Promise<void> {
     using connection = await this.#instance.connect();
     await connection.run("SELECT 1");
+  }
+
+  /** Whether files of a folder can become the lake's without being copied; the folder is made. */
+  async takesFilesOf(folder: string): Promise<boolean> {
+    const { isLocal, location } = this.#place.dataPath;
+    if (!isLocal) return false;
+    await makeFolder(folder, "buffer_dir");
+    return await canLink(folder, location);
   }
 
   describe(target: Target): Promise<TableShape | undefined> {

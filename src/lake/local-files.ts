@@ -125,7 +125,7 @@ async function linkOrCopy(from: string, to: string): Promise<void> {
   }
 }
 
-async function canLink(fromFolder: string, toFolder: string): Promise<boolean> {
+export async function canLink(fromFolder: string, toFolder: string): Promise<boolean> {
   if ((await stat(fromFolder)).dev !== (await stat(toFolder)).dev) return false;
   // Two mounts of one filesystem have the same device number and still refuse links between them.
   const name = `.eider-probe-${randomUUID()}`;

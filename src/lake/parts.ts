@@ -2,6 +2,7 @@ import { CatalogWatch } from "./catalog-watch.ts";
 import type { CommitServices } from "./commit.ts";
 import { Definitions } from "./definitions.ts";
 import { Fences } from "./fence.ts";
+import { FileAdoption } from "./file-adoption.ts";
 import { LakeInstance, type LakePlace } from "./instance.ts";
 import type { LakeOptions } from "./options.ts";
 import { prepareLake } from "./prepare.ts";
@@ -73,6 +74,7 @@ async function composeParts(
       return isNew;
     },
     descriptions,
+    adoption: new FileAdoption(metadata, log),
     watermarks,
     fences,
     retries,

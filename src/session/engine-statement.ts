@@ -1,3 +1,4 @@
+import type duckdb from "@duckdb/node-bindings";
 import { encodeSchema, NO_COLUMNS } from "../arrow/schema.ts";
 import type { Target } from "../base/target.ts";
 import { isFatal } from "../duck/errors.ts";
@@ -188,11 +189,10 @@ export class EngineStatement implements Prepared {
   }
 
   async #stream(slot: Slot, set: ParameterSet, onEnd: StreamEnded): Promise<RowStream> {
-    const statement = await this.#on(slot);
-    statement.bind(set);
     const { lake, spool, ahead } = this.#context.services;
     return ahead.start(slot.connection, async (share) => {
-      const stream = new ResultStream(slot, await statement.stream(this.info.isConstant), {
+      const result = this.#kind.rewritesFiles ? await this.#rewrite(slot, set) : await this.#result(slot, set);
+      const stream = new ResultStream(slot, result, {
         onEnd: (end, error) => {
           onEnd(end, error);
           // What fails here fails again, and is told, at the next statement.
@@ -211,6 +211,27 @@ export class EngineStatement implements Prepared {
       slot.occupy(stream);
       return stream;
     });
+  }
+
+  async #result(slot: Slot, set: ParameterSet): Promise<duckdb.Result> {
+    const statement = await this.#on(slot);
+    statement.bind(set);
+    return await statement.stream(this.info.isConstant);
+  }
+
+  /** DuckLake 1.5.5 reads freed memory when such a plan is run in another transaction than it was made in. */
+  async #rewrite(slot: Slot, set: ParameterSet): Promise<duckdb.Result> {
+    const run = async () => {
+      const statement = await Statement.prepare(slot.connection, this.#piece.sql);
+      try {
+        statement.bind(set);
+        return await statement.stream(true);
+      } finally {
+        statement.close();
+      }
+    };
+    const { clients } = this.#context.services.lake;
+    return slot.isInTransaction ? await run() : await clients.run(slot.connection, run);
   }
 
   async #update(

@@ -35,6 +35,10 @@ const TYPES: ReadonlyMap<number, TypeRow> = new Map<number, TypeRow>([
   [StatementType.DROP, { defines: true, countsNothing: true }],
 ]);
 
+const REWRITING_FUNCTIONS: ReadonlySet<string> = new Set(
+  ["merge_adjacent_files", "rewrite_data_files"].flatMap((name) => [name, `ducklake_${name}`]),
+);
+
 const DEFINING_WORDS: ReadonlySet<string> = new Set(["create", "alter", "drop"]);
 
 /** Before the statement is prepared, when its type is not known yet. */
@@ -60,6 +64,11 @@ export class StatementKind {
 
   get isTransaction(): boolean {
     return this.#type === StatementType.TRANSACTION;
+  }
+
+  /** Housekeeping on the lake's files, whose rows the plan itself reads. */
+  get rewritesFiles(): boolean {
+    return this.#piece.tokens.some(({ text }) => REWRITING_FUNCTIONS.has(text.toLowerCase()));
   }
 
   get alters(): boolean {

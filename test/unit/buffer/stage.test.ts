@@ -1,15 +1,28 @@
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
-import { Int32, Table, vectorFromArray } from "apache-arrow";
+import { cp, readdir, rm, truncate, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { Float64, Int32, Table, Utf8, vectorFromArray } from "apache-arrow";
 import { describe, expect, test } from "vitest";
-import type { StageStream } from "../../../src/buffer/types.ts";
-import { EVENTS, eventsOf, KEYED } from "./events.ts";
+import { must } from "../../../src/base/assert.ts";
+import type { SealedSegment, StageStream } from "../../../src/buffer/types.ts";
+import { COLUMNS, EVENTS, eventsOf, KEYED } from "./events.ts";
 import { closeAfterTest, open } from "./opened.ts";
-import { batchOf, column, querySegments, rowsOf, shapeOf, type TestStore, wireOf } from "./support.ts";
+import {
+  batchOf,
+  column,
+  openStore,
+  querySegments,
+  rowsOf,
+  shapeOf,
+  type TestStore,
+  tempDir,
+  wireOf,
+} from "./support.ts";
 
 const SCHEMA = () => wireOf(eventsOf([1])).schema;
 /** Beyond it a staged stream goes to a file. */
 const SMALL = { stageMemoryBytes: 2_000 };
+/** A slice of 100 rows or so becomes a Parquet file, unless the table has a key. */
+const IN_PARQUET = { stageMemoryBytes: 500, lakeTakesFiles: true };
 
 async function writeIds(stage: StageStream, first: number, count: number, perBatch = 50): Promise<void> {
   for (let at = first; at < first + count; at += perBatch) {
@@ -20,13 +33,14 @@ async function writeIds(stage: StageStream, first: number, count: number, perBat
 
 async function databaseFiles(t: TestStore): Promise<string[]> {
   const found = await readdir(t.dir, { recursive: true });
-  return found.filter((name) => /seg-.*\.duckdb(\.wal)?$/.test(name));
+  return found.filter((name) => /seg-.*\.(duckdb|wal|parquet)$/.test(name));
 }
 
 describe("staged streams", () => {
   for (const [name, options] of [
     ["in memory", {}],
     ["in a file", SMALL],
+    ["in Parquet files", IN_PARQUET],
   ] as const) {
     test(`${name}: nothing shows before publish, all of it after`, async () => {
       const t = await open(options);
@@ -205,4 +219,130 @@ describe("staged streams", () => {
     await stage.discard();
     expect(await databaseFiles(t)).toEqual([]);
   });
+
+  test("Parquet files hold the rows in order, and end with their segment", async () => {
+    const t = await open(IN_PARQUET);
+    const sealed = await publishedIn(t, 300);
+    expect(sealed.parquet.length).toBeGreaterThan(1);
+    expect(sealed.parquet.reduce((sum, { rows }) => sum + rows, 0)).toBe(300);
+    expect(sealed.parquet.every(({ hasStatistics }) => hasStatistics)).toBe(true);
+    expect(sealed.fileBytes).toBeGreaterThan(sealed.parquet.reduce((sum, { bytes }) => sum + bytes, 0));
+    expect(t.store.views()).toMatchObject([{ sealedRows: 300, diskBytes: sealed.fileBytes }]);
+    expect(await querySegments([sealed], "SELECT count(*)::INTEGER AS n FROM s0.main.rows")).toEqual([{ n: 0 }]);
+    const second = closeAfterTest(await t.reopen());
+    expect(second.store.recovered).toMatchObject([{ id: sealed.id, rows: 300, parquet: sealed.parquet }]);
+    const rows = await rowsOf(second.store.recovered, "id::INTEGER AS id");
+    expect(rows).toEqual(Array.from({ length: 300 }, (_, id) => ({ seq: id + 1, id })));
+    await second.store.remove(second.store.recovered, undefined);
+    expect(await databaseFiles(second)).toEqual([]);
+  });
+
+  test("a stream that is large, but not large enough for a file of its own, becomes rows", async () => {
+    const t = await open({ ...IN_PARQUET, stageMemoryBytes: 3_000 });
+    const sealed = await publishedIn(t, 300);
+    expect(sealed.parquet).toEqual([]);
+    expect(await rowsOf([sealed], "id::INTEGER AS id")).toHaveLength(300);
+  });
+
+  test("of more streams than may hold slices the others become rows, and their turn comes again", async () => {
+    const t = await open({ ...IN_PARQUET, maxParallelFlushes: 1 });
+    await t.store.ensureBuffer(EVENTS, 0);
+    const stages = await Promise.all([0, 1].map(() => t.store.stage(EVENTS.target, EVENTS, SCHEMA(), "s")));
+    for (const [i, stage] of stages.entries()) await writeIds(stage, 300 * i, 300);
+    for (const stage of stages) await stage.publish({});
+    const third = await t.store.stage(EVENTS.target, EVENTS, SCHEMA(), "s");
+    await writeIds(third, 600, 300);
+    await third.publish({});
+    await t.store.seal(EVENTS.target, "command");
+    const sealed = t.store.sealed(EVENTS.target);
+    expect(sealed.map(({ parquet }) => parquet.length > 0)).toEqual([true, false, true]);
+    const rows = await rowsOf(sealed, "id::INTEGER AS id");
+    expect(rows.map((row) => row["id"])).toEqual(Array.from({ length: 900 }, (_, id) => id));
+  });
+
+  test("values without statistics are told, one file at a time", async () => {
+    const t = await open(IN_PARQUET);
+    const shape = shapeOf("numbers", [column("v", "DOUBLE"), column("t", "VARCHAR")]);
+    await t.store.ensureBuffer(shape, 0);
+    const batch = (value: number, text: string) =>
+      new Table({
+        v: vectorFromArray(new Array<number>(200).fill(1).with(7, value), new Float64()),
+        t: vectorFromArray(new Array<string | null>(200).fill("text").with(7, text), new Utf8()),
+      });
+    const values = [1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1, -0];
+    const texts = ["x", "x", "x", "x", "a\u0000b", "x".repeat(500)];
+    for (const [i, value] of values.entries()) {
+      const stage = await t.store.stage(shape.target, shape, wireOf(batch(1, "")).schema, "s");
+      await stage.write(batchOf(batch(value, texts[i] ?? "")));
+      await stage.publish({});
+    }
+    await t.store.seal(shape.target, "command");
+    const known = t.store.sealed(shape.target).map(({ parquet }) => parquet.map((file) => file.hasStatistics));
+    expect(known).toEqual([[true], [false], [false], [false], [false], [true]]);
+  });
+
+  test("a column that the table has NOT NULL meanwhile is looked through", async () => {
+    const t = await open(IN_PARQUET);
+    const stage = await t.store.stage(EVENTS.target, undefined, SCHEMA(), "s");
+    await writeIds(stage, 0, 300);
+    await stage.write(batchOf(eventsOf([1], [null])));
+    const strict = COLUMNS.map((each) => ({ ...each, nullable: false }));
+    await t.store.ensureBuffer({ ...EVENTS, columns: strict }, 0);
+    await expect(stage.publish({ op: "insert" })).rejects.toMatchObject({
+      code: "constraint_violated",
+      message: expect.stringContaining('"name"'),
+    });
+    await stage.discard();
+    expect(await databaseFiles(t)).toEqual([]);
+  });
+
+  test("files of segments that were never published, or are removed, go at a start", async () => {
+    const t = await open(IN_PARQUET, true);
+    const sealed = await publishedIn(t, 300);
+    const stage = await t.store.stage(EVENTS.target, EVENTS, SCHEMA(), "s");
+    await writeIds(stage, 0, 300);
+    const copy = await tempDir();
+    await cp(t.dir, copy, { recursive: true });
+    const path = sealed.path.replace(t.dir, copy);
+    // As a kill in the middle of removing it leaves it.
+    await rm(`${path}.used`);
+    await rm(path);
+    const second = closeAfterTest(await openStore({ ...IN_PARQUET, bufferDir: copy }));
+    expect(second.store.recovered).toEqual([]);
+    expect(second.store.quarantined).toEqual([]);
+    expect(await databaseFiles(second)).toEqual([]);
+  });
+
+  test.each([
+    ["is missing", (path: string) => rm(path)],
+    ["has 40 bytes", (path: string) => truncate(path, 40)],
+  ])("a segment of which a Parquet file %s is set aside with the others", async (reason, damage) => {
+    const t = await open(IN_PARQUET);
+    const sealed = await publishedIn(t, 300);
+    await damage(join(`${sealed.path}.parquet`, "0.parquet"));
+    const second = closeAfterTest(await t.reopen());
+    expect(second.store.recovered).toEqual([]);
+    const [report] = second.store.quarantined;
+    expect(report).toMatchObject({ path: sealed.path, rowsKept: 0, reason: expect.stringContaining(reason) });
+    expect(await readdir(join(report?.movedTo ?? "", `${basename(sealed.path)}.parquet`))).toContain("1.parquet");
+    expect((await databaseFiles(second)).filter((name) => !name.startsWith("quarantine"))).toEqual([]);
+  });
+
+  test("a sealed segment of which a Parquet file can no longer be read is set aside", async () => {
+    const t = await open(IN_PARQUET);
+    const sealed = await publishedIn(t, 300);
+    await writeFile(join(`${sealed.path}.parquet`, "0.parquet"), new Uint8Array(sealed.parquet[0]?.bytes ?? 0));
+    expect(await t.store.setDamagedAside([sealed], false)).toBe(300);
+    expect(t.store.sealed(EVENTS.target)).toEqual([]);
+  });
 });
+
+/** A stream of so many events, published and sealed. */
+async function publishedIn(t: TestStore, count: number): Promise<SealedSegment> {
+  await t.store.ensureBuffer(EVENTS, 0);
+  const stage = await t.store.stage(EVENTS.target, EVENTS, SCHEMA(), "s");
+  await writeIds(stage, 0, count);
+  await stage.publish({ token: "whole" });
+  await t.store.seal(EVENTS.target, "command");
+  return must(t.store.sealed(EVENTS.target)[0], "it is sealed");
+}

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Table, tableToIPC } from "apache-arrow";
 import { Message } from "apache-arrow/ipc/metadata/message";
 import type { Column, TableShape } from "../../../src/base/table.ts";
+import { rowsSql } from "../../../src/buffer/segment-rows.ts";
 import { BufferStore, type BufferStoreOptions } from "../../../src/buffer/store.ts";
 import type { ArrowMessage, Compaction, SealedSegment } from "../../../src/buffer/types.ts";
 import { Database } from "../../../src/duck/database.ts";
@@ -78,6 +79,7 @@ export async function openStore(options: Partial<BufferStoreOptions> = {}, keep 
     diskLimitBytes: 10_000_000_000,
     fullWaitSeconds: 30,
     stageMemoryBytes: 4 * 1024 * 1024,
+    lakeTakesFiles: false,
     tokenRetentionSeconds: 3600,
     failpoints: {},
     onSealed: (segment) => heard.push(segment),
@@ -133,7 +135,7 @@ export async function rowsOf(
   for (const segment of segments) {
     const found = await querySegments(
       [segment],
-      `SELECT (rowid + ${segment.firstSeq})::INTEGER AS seq, ${columns} FROM s0.main.rows ORDER BY rowid`,
+      `SELECT (rowid + ${segment.firstSeq})::INTEGER AS seq, ${columns} FROM ${rowsSql("s0", segment)} ORDER BY rowid`,
     );
     rows.push(...found);
   }

@@ -1,11 +1,12 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type FailpointSpec, Failpoints } from "../../../src/base/failpoints.ts";
 import type { Column } from "../../../src/base/table.ts";
 import type { Target } from "../../../src/base/target.ts";
-import type { Compaction, SealedSegment } from "../../../src/buffer/types.ts";
+import { parquetFolderOf, removeDatabase } from "../../../src/buffer/buffer-folder.ts";
+import type { Compaction, ParquetFile, SealedSegment } from "../../../src/buffer/types.ts";
 import { type Connection, Database } from "../../../src/duck/database.ts";
 import { quoteIdentifier } from "../../../src/duck/sql.ts";
 import { Lake } from "../../../src/lake/lake.ts";
@@ -32,6 +33,8 @@ export interface SegmentSpec {
   readonly firstSeq: number;
   /** SELECT with the columns, then the op (0 insert, 1 upsert, 2 delete) when there is a key. */
   readonly select: string;
+  /** The rows of each are a Parquet file, and the segment has no others. */
+  readonly parquet?: readonly string[];
 }
 
 /** A lake in a folder of its own, and segments for it, written as the buffers write them. */
@@ -100,15 +103,18 @@ export class LakeFixture implements AsyncDisposable {
       const [row] = await connection.rows(`SELECT count(*) AS n, count(*) FILTER (${filter}) AS changes FROM seg.rows`);
       return { rows: Number(row?.["n"]), nonInserts: Number(row?.["changes"]) };
     });
+    const parquet = await this.#writeParquet(path, spec.parquet ?? []);
+    const allRows = parquet.reduce((sum, file) => sum + file.rows, rows);
     return {
       id,
       path,
       target: spec.target,
       firstSeq: spec.firstSeq,
-      lastSeq: spec.firstSeq + rows - 1,
-      rows,
-      bytes: rows * 16,
+      lastSeq: spec.firstSeq + allRows - 1,
+      rows: allRows,
+      bytes: allRows * 16,
       fileBytes: 0,
+      parquet,
       columns: spec.columns,
       primaryKey,
       hasNonInserts: nonInserts > 0,
@@ -116,6 +122,26 @@ export class LakeFixture implements AsyncDisposable {
       reason: "rows",
       recovered: false,
     };
+  }
+
+  /** As the buffers do once it is flushed. */
+  async forget({ path }: SealedSegment): Promise<void> {
+    await removeDatabase(path);
+  }
+
+  async #writeParquet(path: string, selects: readonly string[]): Promise<ParquetFile[]> {
+    if (selects.length === 0) return [];
+    const folder = parquetFolderOf(path);
+    await mkdir(folder);
+    await using database = await Database.open();
+    using connection = await database.connect();
+    const files: ParquetFile[] = [];
+    for (const [i, select] of selects.entries()) {
+      const name = `${i}.parquet`;
+      const rows = await connection.run(`COPY (${select}) TO '${join(folder, name)}' (FORMAT parquet)`);
+      files.push({ name, rows, bytes: (await stat(join(folder, name))).size, hasStatistics: true });
+    }
+    return files;
   }
 
   /** Winners over the segments, as the buffers find them. */

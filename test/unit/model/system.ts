@@ -112,6 +112,7 @@ async function openParts(fixture: LakeFixture, failpoints: FailpointSpec): Promi
     diskLimitBytes: 1_000_000_000,
     fullWaitSeconds: 30,
     stageMemoryBytes: 512,
+    lakeTakesFiles: await lake.takesFilesOf(join(fixture.folder, "buffer")),
     tokenRetentionSeconds: 3600,
     failpoints,
     onSealed: (segment) => flusher.enqueue(segment.target),
