@@ -133,6 +133,10 @@ const ROWS = [
       q: [[rate("eider_flush_rows_total", T, "table, change"), "{{table}} {{change}}"]],
     },
     {
+      title: "Files of bulk ingests taken as they are",
+      q: [[`sum(eider_adopted_files{${I}})`, "since the start"]],
+    },
+    {
       title: "What should be rare",
       q: [
         [`sum(increase(eider_commit_conflicts_total{${I}}[$__rate_interval]))`, "conflicts"],

@@ -166,6 +166,7 @@ export class FlushRun {
     }
     if (live.length === 0) await this.#connection.rollback();
     else await this.#commit(live, entry, adopted);
+    this.#services.adoption.files += adopted.length;
     const written = new Map(outcomes.map((outcome) => [targetKey(outcome.target), outcome]));
     for (const { part } of parts) {
       const key = targetKey(part.target);

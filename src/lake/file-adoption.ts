@@ -33,6 +33,8 @@ const WRITES_OTHERWISE = `
 export class FileAdoption {
   readonly #metadata: Metadata;
   readonly #log: Log;
+  /** Committed so far. */
+  files = 0;
   /** Ids of segments whose files DuckLake did not take. */
   readonly #refused = new Set<string>();
 

@@ -245,6 +245,11 @@ export class Lake implements AsyncDisposable {
     return this.#parts.services.guards.restored;
   }
 
+  /** Parquet files of segments that became the lake's as they were, since the lake was opened. */
+  get adoptedFiles(): number {
+    return this.#parts.services.adoption.files;
+  }
+
   async info(): Promise<LakeInfo> {
     using connection = await this.#instance.connect();
     return await readInfo(connection, this.#place.metadata);

@@ -15,7 +15,11 @@ export interface GaugeSources {
     readonly backPressure: Omit<BufferCounts, "quarantined">;
     readonly quarantined: readonly unknown[];
   };
-  readonly lake: { readonly restoredFiles: number; readonly outage: { readonly lengthMs: number } | undefined };
+  readonly lake: {
+    readonly adoptedFiles: number;
+    readonly restoredFiles: number;
+    readonly outage: { readonly lengthMs: number } | undefined;
+  };
   readonly flusher: { readonly pauseMs: number };
   readonly housekeeper: { readonly tasks: { readonly runningCount: number } };
   readonly queries: { readonly count: number };
@@ -39,6 +43,7 @@ export function collectAll(metrics: Metrics, sources: GaugeSources): void {
   collectTransactions(metrics, sources.transactions);
   collectDuckdb(metrics, sources.duckdbUses);
   collectWith(metrics.housekeepingRunning, () => metrics.housekeepingRunning.set(housekeeper.tasks.runningCount));
+  collectWith(metrics.adoptedFiles, () => metrics.adoptedFiles.set(lake.adoptedFiles));
   collectWith(metrics.guardRestoredFiles, () => metrics.guardRestoredFiles.set(lake.restoredFiles));
   collectWith(metrics.commitPause, () => metrics.commitPause.set(flusher.pauseMs / 1000));
   collectWith(metrics.catalogUp, () => metrics.catalogUp.set(lake.outage ? 0 : 1));

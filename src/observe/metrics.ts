@@ -120,6 +120,12 @@ function declareFlush(r: Registry) {
     housekeepingRunning: gauge(r, "eider_housekeeping_tasks_running", "Housekeeping tasks that run.", []),
     catalogUp: gauge(r, "eider_catalog_up", "1 while the lake's catalog answers, 0 while it does not.", []),
     catalogAway: gauge(r, "eider_catalog_outage_seconds", "How long the lake's catalog has not answered.", []),
+    adoptedFiles: gauge(
+      r,
+      "eider_adopted_files",
+      "Parquet files of bulk ingests that the lake has taken as they are, since the start.",
+      [],
+    ),
     guardRestoredFiles: gauge(
       r,
       "eider_guard_restored_files",

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from adbc_cases import connect
 
-ROWS = 2_000
+ROWS = 1_000
 WORDS = ["", "a", "plain", "é", "🦆" * 20, "x" * 300, "y" * 5000]
 
 
@@ -67,6 +67,12 @@ def ingest(cursor, name, table):
     cursor.execute(f"CALL duckling_queue_flush('{name}')")
 
 
+def adopted_files(cursor):
+    """Only files that DuckLake has not written itself have a mapping of their columns' names."""
+    cursor.execute("SELECT count(mapping_id) FROM __ducklake_metadata_lake.ducklake_data_file")
+    return cursor.fetchone()[0]
+
+
 def literal(name, value):
     text = str(value).replace("'", "''")
     parts = " || chr(0) || ".join(f"'{part}'" for part in text.split("\x00"))
@@ -81,7 +87,7 @@ def compare(cursor, left, right, columns, rng, sample):
         for value in sample[name]:
             if isinstance(value, str) and "\x00" in value:
                 continue  # DuckLake cannot ask its catalog for it.
-            for operator in ("=", ">", "<="):
+            for operator in ("=", ">"):
                 counts = []
                 for table in (left, right):
                     cursor.execute(f'SELECT count(*) FROM {table} WHERE "{name}" {operator} {literal(name, value)}')
@@ -104,6 +110,7 @@ def case_rows_of_every_type_are_as_if_ducklake_had_written_them(server):
             rng.shuffle(parts)
             for part in parts:
                 ingest(cursor, "adopted", part)
+            assert adopted_files(cursor) > 0
             cursor.execute("SELECT * FROM adopted ORDER BY id")
             whole = pa.concat_tables(parts).sort_by("id")
             assert repr(cursor.fetch_arrow_table().cast(whole.schema).to_pylist()) == repr(whole.to_pylist())
@@ -111,7 +118,7 @@ def case_rows_of_every_type_are_as_if_ducklake_had_written_them(server):
             sample = {}
             for name in TYPES:
                 values = [value for value in whole[name].to_pylist() if value is not None]
-                sample[name] = rng.sample(values, min(4, len(values))) + [
+                sample[name] = rng.sample(values, min(2, len(values))) + [
                     special for special in SPECIAL.get(name, []) if values
                 ]
             compare(cursor, "adopted", "written", TYPES, rng, sample)
