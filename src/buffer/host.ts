@@ -160,6 +160,10 @@ export class BufferHost {
       const batches = messages.map((message) => stream.decode(message)).filter((batch) => batch !== undefined);
       return buffer.append(new PendingUnit(batches, options, (layout) => stream.planFor(layout)));
     },
+    settleStage: async ({ stage }) => {
+      await this.#stage(stage).settle();
+      return undefined;
+    },
     publishStage: async ({ stage, options }) => {
       const staged = this.#stage(stage);
       return staged.publish(await this.#ensured(staged.target), options);
@@ -293,6 +297,7 @@ export class BufferHost {
     const { bufferMemoryMb, flushMemoryMb, parquetFromBytes } = this.#settings;
     const parquet = { memoryMb: flushMemoryMb / PARQUET_MEMORY_PART, slots: this.#parquetSlots };
     return {
+      instances: this.#instances,
       memoryMb: bufferMemoryMb * STAGED_MEMORY_FACTOR,
       parquet: parquetFromBytes === undefined ? undefined : { ...parquet, fromBytes: parquetFromBytes },
       failpoints: this.#failpoints,

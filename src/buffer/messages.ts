@@ -41,6 +41,7 @@ export interface Calls {
     args: { target: Target; schema: Uint8Array; messages: readonly ArrowMessage[]; options: AppendOptions };
     result: AppendResult;
   };
+  settleStage: { args: { stage: number }; result: undefined };
   publishStage: { args: { stage: number; options: AppendOptions }; result: AppendResult };
   stageToFile: { args: { stage: number }; result: { path: string; rows: number } };
   discardStage: { args: { stage: number }; result: undefined };

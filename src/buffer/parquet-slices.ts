@@ -25,6 +25,9 @@ export function fitsParquet({ columns, primaryKey }: RowLayout): boolean {
   );
 }
 
+/** Nothing else is left to do for a stream whose last slice is written. Before, a second thread would take turns with its decoding. */
+const LAST_COPY_THREADS = 2;
+
 export interface SliceSettings {
   /** Arrow bytes of the first slice; each one is twice as large as that before it, up to `greatestBytes`. */
   readonly firstBytes: number;
@@ -109,10 +112,15 @@ export class ParquetSlices {
     if (!this.#slice) return;
     this.#slice.writer.flush();
     await connection.run(`INSERT INTO ${SEGMENT}.main.rows FROM ${nameOf(this.#slice)}`);
+    this.#slice.writer.close();
+    await this.#appends.run(`DROP TABLE ${nameOf(this.#slice)}`);
+    this.#slice = undefined;
   }
 
   /** All files, durable. */
   async finish(): Promise<readonly ParquetFile[]> {
+    await this.#copy;
+    await this.#copies.run(`SET threads = ${LAST_COPY_THREADS}`);
     if (this.#slice) await this.#end(this.#slice);
     await this.#copy;
     await syncPath(this.#folder);
@@ -123,6 +131,8 @@ export class ParquetSlices {
   /** Waits for what runs; files stay. */
   async close(): Promise<void> {
     await this.#copy.catch(() => {});
+    // The instance may be another segment's next.
+    await this.#copies.run("SET threads = 1").catch(() => {});
     this.#slice?.writer.close();
     this.#slice = undefined;
     this.#appends.close();

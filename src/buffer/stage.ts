@@ -54,6 +54,10 @@ export class Stage {
     });
   }
 
+  settle(): Promise<void> {
+    return this.#next(async () => (await this.#openFile()).settle());
+  }
+
   publish(buffer: TableBuffer, options: AppendOptions): Promise<AppendResult> {
     return this.#next(async () => {
       this.#isEnded = true;

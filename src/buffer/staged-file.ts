@@ -9,6 +9,7 @@ import { quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import { BatchPlan } from "./batch-plan.ts";
 import { diskBytesOf, markUsed, newId, parquetFolderOf, removeDatabase, segmentPath } from "./buffer-folder.ts";
+import type { IdleInstances } from "./idle-instances.ts";
 import { fitsParquet, ParquetSlices } from "./parquet-slices.ts";
 import type { ParquetSlots } from "./parquet-slots.ts";
 import type { RowLayout } from "./row-layout.ts";
@@ -28,6 +29,7 @@ export interface ParquetChoice {
 }
 
 export interface StagedFileSettings {
+  readonly instances: IdleInstances;
   readonly memoryMb: number;
   /** Undefined: the lake cannot take files as they are. */
   readonly parquet: ParquetChoice | undefined;
@@ -36,8 +38,6 @@ export interface StagedFileSettings {
 
 /** Two slices, and what writing one takes, are in memory at a time. */
 const SLICES_OF_MEMORY = 4;
-/** The last slice is written while the client waits, and no longer sends. */
-const COPY_THREADS = 2;
 
 /**
  * A staged stream's own segment file. Its tables, rows, `meta` and token are ONE transaction: before its COMMIT a crash
@@ -178,6 +178,8 @@ export class StagedFile {
     this.#writer = undefined;
     try {
       await this.#file?.checkpoint();
+      await this.#file?.detach();
+      this.#file = undefined;
     } catch {
       // The WAL stays, and tells the segment to try again.
     }
@@ -232,7 +234,6 @@ export class StagedFile {
     if (!parquet?.slots.take()) return false;
     this.#hasSlot = true;
     await this.#mustFile().setMemory(Math.max(this.#memoryMb, parquet.memoryMb));
-    await this.#mustFile().connection.run(`SET threads = ${COPY_THREADS}`);
     return true;
   }
 
@@ -264,7 +265,9 @@ export class StagedFile {
   }
 
   async #open(): Promise<SegmentFile> {
-    this.#file = await SegmentFile.open(this.#path, { memoryMb: this.#memoryMb, blockBytes: this.layout.blockBytes() });
+    const { instances } = this.#settings;
+    const options = { memoryMb: this.#memoryMb, blockBytes: this.layout.blockBytes(), instances };
+    this.#file = await SegmentFile.open(this.#path, options);
     return this.#file;
   }
 

@@ -165,6 +165,10 @@ export class BufferStageStream implements StageStream {
     if (this.#heldBytes > this.#memoryBytes) await this.#spill();
   }
 
+  settle(): void {
+    if (this.#isInFile && !this.#isEnded) this.#link.call("settleStage", { stage: this.#id }).catch(() => {});
+  }
+
   async publish(options: AppendOptions): Promise<AppendResult> {
     const result = await (this.#isInFile ? this.#publishFile(options) : this.#publishHeld(options));
     if (result.rows > 0) this.#owner.acknowledged(result.seq);

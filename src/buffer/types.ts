@@ -111,6 +111,8 @@ export interface AppendStream {
 export interface StageStream {
   /** Resolves when the worker is ready for more (back-pressure). */
   write(message: ArrowMessage): Promise<void>;
+  /** No row comes any more: what takes long of publishing is begun. An error is that of `publish`, too. */
+  settle(): void;
   /** All rows so far become part of the target's buffer, durable when this resolves. */
   publish(options: AppendOptions): Promise<AppendResult>;
   /**

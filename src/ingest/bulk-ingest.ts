@@ -146,6 +146,7 @@ async function planLake(
     return { shape: undefined, buffered: undefined, finish };
   }
   const finish: Finish = async (stage) => {
+    stage.settle();
     const isNew = await services.lake.createTable(shape, { ifNotExists: request.ifExists === "append" });
     try {
       const made = await readyBuffer(services, target, () => columns);
