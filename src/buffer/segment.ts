@@ -15,20 +15,16 @@ import {
   walPath,
 } from "./buffer-folder.ts";
 import type { IdleInstances } from "./idle-instances.ts";
-import type { MemoryShare } from "./memory-share.ts";
 import type { RowLayout } from "./row-layout.ts";
 import { SegmentFile } from "./segment-file.ts";
+import { SegmentMemory, type SegmentMemorySettings } from "./segment-memory.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import { tokenNowMs } from "./token-clock.ts";
 import type { ParquetFile, SealedSegment, SealReason } from "./types.ts";
 import { unitError } from "./unit-error.ts";
 import type { WriteUnit } from "./write-unit.ts";
 
-export interface SegmentSettings {
-  /** While it takes appends. */
-  readonly share: MemoryShare;
-  /** Once it is sealed, and for a single batch that does not fit into its share. */
-  readonly largeMemoryMb: number;
+export interface SegmentSettings extends SegmentMemorySettings {
   readonly instances: IdleInstances;
   readonly failpoints: Failpoints;
 }
@@ -65,24 +61,18 @@ export class Segment {
   readonly path: string;
   readonly layout: RowLayout;
   readonly #settings: SegmentSettings;
-  /** Of its file; of one that a start has found it is not known, and does not matter. */
-  readonly #blockBytes: number | undefined;
+  readonly #memory: SegmentMemory;
   #file: SegmentFile | undefined;
   #writer: SegmentWriter | undefined;
   #state: SegmentState;
   #isInDoubt = false;
-  #hasLargeMemory = false;
-  /** The instance's `memory_limit`. */
-  #memoryMb = 0;
-  /** More than its share, since a COMMIT needed more: each that fails has the whole WAL read again. */
-  #neededMb = 0;
 
   constructor(path: string, layout: RowLayout, settings: SegmentSettings, state: SegmentState = EMPTY) {
     this.id = segmentIdOf(path);
     this.path = path;
     this.layout = layout;
     this.#settings = settings;
-    this.#blockBytes = layout.blockBytes(settings.share.isTight);
+    this.#memory = new SegmentMemory(layout, settings);
     this.#state = state;
   }
 
@@ -142,13 +132,13 @@ export class Segment {
         return this.#accept(units, openedMs, atMs);
       }
       const refusal = unitError(error);
-      const needsMore = refusal.code === "out_of_memory" && !this.#hasLargeMemory;
+      const needsMore = refusal.code === "out_of_memory" && !this.#memory.isLarge;
       if (isCommitted && !isFatal(error))
         return this.#accept(units, openedMs, atMs).map(({ stored }) => ({ ...(stored && { stored }), error: refusal }));
       // DuckDB 1.5 takes a COMMIT that ran out of memory back incompletely: columns keep rows that the table does not have,
       // which ends the instance at its checkpoint. The file knows nothing of it.
       if (isFatal(error) || isCommitting) {
-        if (needsMore) this.#neededMb = Math.min(2 * this.#memoryMb, this.#settings.largeMemoryMb);
+        if (needsMore) this.#memory.needMore();
         const isDurable = await this.#reopen(units);
         if (isDurable) return this.#accept(units, openedMs, atMs);
         if (isFatal(error) || this.#isInDoubt) return this.#refuseLost(units, error);
@@ -158,7 +148,12 @@ export class Segment {
         const first = await this.write(units.slice(0, half));
         return [...first, ...(await this.write(units.slice(half)))];
       }
-      if (needsMore) return this.#writeWithLargeMemory(units);
+      if (needsMore) {
+        return this.#memory.whileLarge(
+          () => this.#file,
+          () => this.write(units),
+        );
+      }
       return units.map(() => ({ error: refusal }));
     }
   }
@@ -172,9 +167,9 @@ export class Segment {
       try {
         this.#closeWriter();
         // Also to read the WAL again: what one large batch took is in it.
-        const file = this.#file ?? (await this.#open(this.#settings.largeMemoryMb));
+        const file = this.#file ?? (await this.#open(true));
         if (this.#isInDoubt) await this.#recount(file);
-        await this.#setMemory(this.#settings.largeMemoryMb);
+        await this.#memory.grow(file);
         this.#settings.failpoints.hit("seal.before_checkpoint");
         await file.checkpoint();
         this.#settings.failpoints.hit("seal.after_checkpoint");
@@ -211,12 +206,11 @@ export class Segment {
 
   /** Whether it holds more than its share, which has become smaller. */
   get exceedsShare(): boolean {
-    return this.#file !== undefined && this.#memoryMb > this.#shareMb;
+    return this.#memory.exceedsShare;
   }
 
-  /** DuckDB may be unable to give back so much at once: then the limit stays until the share shrinks again. */
-  async fitShare(): Promise<void> {
-    if (this.exceedsShare) await this.#setMemory(this.#shareMb).catch(() => {});
+  fitShare(): Promise<void> {
+    return this.#memory.fitShare(this.#file);
   }
 
   async usage(): Promise<{ memoryBytes: number; tempBytes: number }> {
@@ -231,31 +225,6 @@ export class Segment {
   async discard(): Promise<void> {
     await this.#release();
     await removeDatabase(this.path);
-  }
-
-  async #writeWithLargeMemory(units: readonly WriteUnit[]): Promise<WriteOutcome[]> {
-    this.#hasLargeMemory = true;
-    try {
-      if (this.#file) await this.#setMemory(this.#settings.largeMemoryMb);
-      return await this.write(units);
-    } finally {
-      this.#hasLargeMemory = false;
-      await this.fitShare();
-    }
-  }
-
-  get #leastMb(): number {
-    return this.layout.memoryMb(this.#blockBytes);
-  }
-
-  get #shareMb(): number {
-    return Math.max(this.#settings.share.mb, this.#leastMb, this.#neededMb);
-  }
-
-  async #setMemory(memoryMb: number): Promise<void> {
-    const atLeastMb = Math.max(memoryMb, this.#leastMb);
-    await must(this.#file, "it is open").setMemory(atLeastMb);
-    this.#memoryMb = atLeastMb;
   }
 
   /** All but the COMMIT. */
@@ -308,7 +277,7 @@ export class Segment {
     const rows = units.reduce((sum, unit) => sum + unit.rows, 0);
     try {
       await this.#release();
-      const file = await this.#open(this.#settings.largeMemoryMb);
+      const file = await this.#open(true);
       const moreRows = (await file.countRows()) - this.#state.rows;
       const moreTokens = (await file.countTokens()) - this.#state.tokens;
       await this.fitShare();
@@ -339,24 +308,18 @@ export class Segment {
     this.#isInDoubt = false;
   }
 
-  async #open(wantedMb = this.#hasLargeMemory ? this.#settings.largeMemoryMb : 0): Promise<SegmentFile> {
-    const { instances, share } = this.#settings;
-    share.enter();
-    try {
-      const memoryMb = Math.max(wantedMb, this.#shareMb);
-      this.#file = await SegmentFile.open(this.path, { memoryMb, blockBytes: this.#blockBytes, instances });
-      this.#memoryMb = memoryMb;
-      return this.#file;
-    } catch (error) {
-      share.leave();
-      throw error;
-    }
+  async #open(isLarge?: boolean): Promise<SegmentFile> {
+    const { instances } = this.#settings;
+    const { blockBytes } = this.#memory;
+    const open = (memoryMb: number) => SegmentFile.open(this.path, { memoryMb, blockBytes, instances });
+    this.#file = await this.#memory.enter(open, isLarge);
+    return this.#file;
   }
 
   #letGo(): SegmentFile | undefined {
     const file = this.#file;
     this.#file = undefined;
-    if (file) this.#settings.share.leave();
+    if (file) this.#memory.leave();
     return file;
   }
 

@@ -255,7 +255,9 @@ describe("staged streams", () => {
     await third.publish({});
     await t.store.seal(EVENTS.target, "command");
     const sealed = t.store.sealed(EVENTS.target);
-    expect(sealed.map(({ parquet }) => parquet.length > 0)).toEqual([true, false, true]);
+    const areFiles = sealed.map(({ parquet }) => parquet.length > 0);
+    // Which of the first two is decided by their threads.
+    expect([areFiles.slice(0, 2).sort(), areFiles[2]]).toEqual([[false, true], true]);
     const rows = await rowsOf(sealed, "id::INTEGER AS id");
     expect(rows.map((row) => row["id"])).toEqual(Array.from({ length: 900 }, (_, id) => id));
   });
