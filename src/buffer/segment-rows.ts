@@ -18,7 +18,7 @@ export function rowsSql(alias: string, place: RowsPlace): string {
   if (place.parquet.length === 0) return qualifiedName(alias, "main", "rows");
   let before = 0;
   const selects = parquetPaths(place).map((path, i) => {
-    const source = `read_parquet(${quoteLiteral(path)}, file_row_number = true)`;
+    const source = `read_parquet(${quoteLiteral(path)}, file_row_number = true, hive_partitioning = false)`;
     const select = `SELECT * EXCLUDE (file_row_number), file_row_number + ${before} AS rowid FROM ${source}`;
     before += place.parquet[i]?.rows ?? 0;
     return select;

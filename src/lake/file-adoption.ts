@@ -72,7 +72,7 @@ export class FileAdoption {
         names.push(name);
         await connection.run(
           `CALL ducklake_add_data_files(${quoteLiteral(LAKE)}, ${quoteLiteral(target.table)}, ${quoteLiteral(name)},
-             schema => ${quoteLiteral(target.schema)})`,
+             schema => ${quoteLiteral(target.schema)}, hive_partitioning => false)`,
         );
       }
     } catch (error) {

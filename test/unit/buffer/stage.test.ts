@@ -237,6 +237,19 @@ describe("staged streams", () => {
     expect(await databaseFiles(second)).toEqual([]);
   });
 
+  test("Parquet files in a folder that is named like a partition keep their values", async () => {
+    const folder = await tempDir();
+    try {
+      await using t = await openStore({ ...IN_PARQUET, bufferDir: join(folder, "id=7") });
+      const sealed = await publishedIn(t, 300);
+      expect(sealed.parquet.length).toBeGreaterThan(0);
+      const rows = await rowsOf([sealed], "id::INTEGER AS id");
+      expect(rows.map((row) => row["id"])).toEqual(Array.from({ length: 300 }, (_, id) => id));
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
   test("a stream that is large, but not large enough for a file of its own, becomes rows", async () => {
     const t = await open({ ...IN_PARQUET, stageMemoryBytes: 3_000 });
     const sealed = await publishedIn(t, 300);

@@ -118,6 +118,18 @@ describe("Parquet files of segments", () => {
     expect(await filesIn()).toHaveLength(1);
   });
 
+  it("keep their values in a data path whose folders are named like a partition's", async () => {
+    await lake[Symbol.asyncDispose]();
+    lake = await fixture.open({
+      catalog: `duckdb:${join(fixture.folder, "other.ducklake")}`,
+      dataPath: join(fixture.folder, "id=7"),
+    });
+    await lake.createTable({ target: target("t"), columns: COLUMNS, primaryKey: [] });
+    expect(await flush(await segmentOf(1))).toMatchObject({ failures: [] });
+    expect(await adopted()).toBe(2);
+    expect(await idsOf()).toEqual([1, 2, 3, 4]);
+  });
+
   it("leave nothing in the lake when their transaction does not come to COMMIT", async () => {
     await lake[Symbol.asyncDispose]();
     lake = await fixture.open({ spec: { "commit.before_commit": { action: "error", message: "no" } } });
