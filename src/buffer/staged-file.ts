@@ -62,8 +62,9 @@ export class StagedFile {
   private constructor(folder: string, layout: RowLayout, settings: StagedFileSettings) {
     this.#layout = layout;
     this.#path = segmentPath(folder, newId());
-    this.#memoryMb = Math.max(settings.memoryMb, layout.memoryMb(layout.blockBytes()));
     this.#settings = settings;
+    const leastMb = Math.max(layout.memoryMb(layout.blockBytes()), this.#parquetChoice ? emptySliceMb(layout) : 0);
+    this.#memoryMb = Math.max(settings.memoryMb, leastMb);
   }
 
   static async create(folder: string, layout: RowLayout, settings: StagedFileSettings): Promise<StagedFile> {
@@ -73,8 +74,8 @@ export class StagedFile {
       await file.connection.run("BEGIN");
       await file.createTables(layout);
       staged.#writer = new SegmentWriter(file.connection);
-      const { parquet } = settings;
-      if (parquet && fitsParquet(layout)) staged.#slices = await staged.#openSlices(file, parquet);
+      const parquet = staged.#parquetChoice;
+      if (parquet) staged.#slices = await staged.#openSlices(file, parquet);
       return staged;
     } catch (error) {
       await staged.discard();
@@ -220,8 +221,15 @@ export class StagedFile {
     await removeDatabase(this.#path);
   }
 
+  /** Undefined, too, where two slices would not fit into the memory: the segment's own file takes less. */
+  get #parquetChoice(): ParquetChoice | undefined {
+    const { parquet } = this.#settings;
+    if (!parquet || !fitsParquet(this.#layout)) return undefined;
+    return parquet.fromBytes <= greatestSliceBytes(this.#layout, parquet.memoryMb) ? parquet : undefined;
+  }
+
   #openSlices(file: SegmentFile, { fromBytes, memoryMb }: ParquetChoice): Promise<ParquetSlices> {
-    const greatestBytes = (memoryMb * 1024 * 1024) / SLICES_OF_MEMORY;
+    const greatestBytes = greatestSliceBytes(this.#layout, memoryMb);
     const folder = parquetFolderOf(this.#path);
     const settings = { firstBytes: fromBytes, greatestBytes, failpoints: this.#settings.failpoints };
     return ParquetSlices.open(file.database, this.#layout, folder, settings);
@@ -284,6 +292,15 @@ export class StagedFile {
     this.#file = undefined;
     await file?.[Symbol.asyncDispose]();
   }
+}
+
+/** What the columns of a table in memory take: its blocks are DuckDB's large ones however many there are. */
+function emptySliceMb(layout: RowLayout): number {
+  return layout.memoryMb(undefined);
+}
+
+function greatestSliceBytes(layout: RowLayout, memoryMb: number): number {
+  return Math.min(memoryMb / SLICES_OF_MEMORY, memoryMb / 2 - emptySliceMb(layout)) * 1024 * 1024;
 }
 
 function bytesOf(files: readonly ParquetFile[]): number {
