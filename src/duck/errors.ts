@@ -98,6 +98,8 @@ const ADVICE: { readonly [C in ErrorCode]?: (text: string) => string } = {
 
 /** The settings that say where files are, by the files' names. */
 const PLACES: ReadonlyArray<readonly [RegExp, string]> = [
+  // Of a large bulk ingest, before the lake has it.
+  [/\.duckdb\.parquet\//, "buffer_dir"],
   [/\.parquet$/, "data_path"],
   [/\.(ducklake|sqlite)(\.wal.*)?$/, "catalog"],
   [/(seg|stage|compact)-|tokens\.duckdb|\.wal$/, "buffer_dir"],

@@ -50,6 +50,11 @@ describe("a transaction that could not be committed", () => {
       'IO Error: Could not write all bytes to file "/srv/buffer/main.t/seg-1.duckdb.wal": No space left on device',
       /^IO Error: Could not write all bytes to a file of buffer_dir: No space/,
     ],
+    [
+      "disk_full",
+      'IO Error: Could not write file "/srv/buffer/main.t/seg-1.duckdb.parquet/0.parquet": No space left on device',
+      /Could not write a file of buffer_dir: No space/,
+    ],
     ["disk_full", `${COMMIT}IO Error: Could not write file: No space left on device`, /No space left on device$/],
   ])("is %s otherwise: %s", (code, text, message) => {
     expect(fromDuckError(new Error(text))).toMatchObject({ code, message: expect.stringMatching(message) });
