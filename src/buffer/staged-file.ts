@@ -1,6 +1,6 @@
 import { rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { Failpoints } from "../base/failpoints.ts";
+import { must } from "../base/assert.ts";
 import { syncPath } from "../base/sync-path.ts";
 import { columnNamed } from "../base/table.ts";
 import { targetName } from "../base/target.ts";
@@ -8,36 +8,19 @@ import { isDurableAnyway, isFatal } from "../duck/errors.ts";
 import { quoteIdentifier } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import { BatchPlan } from "./batch-plan.ts";
-import { diskBytesOf, markUsed, newId, parquetFolderOf, removeDatabase, segmentPath } from "./buffer-folder.ts";
+import { diskBytesOf, markUsed, newId, removeDatabase, segmentPath } from "./buffer-folder.ts";
 import type { IdleInstances } from "./idle-instances.ts";
-import { fitsParquet, ParquetSlices } from "./parquet-slices.ts";
-import type { ParquetSlots } from "./parquet-slots.ts";
 import type { RowLayout } from "./row-layout.ts";
 import type { SegmentState } from "./segment.ts";
 import { SEGMENT, SegmentFile, type TokenRow } from "./segment-file.ts";
-import { SegmentWriter } from "./segment-writer.ts";
-import { OPS, type Op, type ParquetFile } from "./types.ts";
+import { leastMemoryMb, StagedRows, type StagedRowsSettings } from "./staged-rows.ts";
+import { OPS, type Op } from "./types.ts";
 import { unitError } from "./unit-error.ts";
 import type { WriteUnit } from "./write-unit.ts";
 
-/** A stream of less becomes rows of its segment, which a flush brings to the lake together with those of other segments. */
-export interface ParquetChoice {
-  readonly fromBytes: number;
-  /** Of the instance, once there are files. */
-  readonly memoryMb: number;
-  readonly slots: ParquetSlots;
-}
-
-export interface StagedFileSettings {
+export interface StagedFileSettings extends StagedRowsSettings {
   readonly instances: IdleInstances;
-  readonly memoryMb: number;
-  /** Undefined: the lake cannot take files as they are. */
-  readonly parquet: ParquetChoice | undefined;
-  readonly failpoints: Failpoints;
 }
-
-/** Two slices, and what writing one takes, are in memory at a time. */
-const SLICES_OF_MEMORY = 4;
 
 /**
  * A staged stream's own segment file. Its tables, rows, `meta` and token are ONE transaction: before its COMMIT a crash
@@ -50,11 +33,7 @@ export class StagedFile {
   readonly #memoryMb: number;
   readonly #settings: StagedFileSettings;
   #file: SegmentFile | undefined;
-  #writer: SegmentWriter | undefined;
-  /** While the rows go, or may still go, to Parquet files. */
-  #slices: ParquetSlices | undefined;
-  #hasSlot = false;
-  #parquet: readonly ParquetFile[] = [];
+  #staged: StagedRows | undefined;
   #rows = 0;
   #bytes = 0;
   #isHandedOver = false;
@@ -63,8 +42,7 @@ export class StagedFile {
     this.#layout = layout;
     this.#path = segmentPath(folder, newId());
     this.#settings = settings;
-    const leastMb = Math.max(layout.memoryMb(layout.blockBytes()), this.#parquetChoice ? emptySliceMb(layout) : 0);
-    this.#memoryMb = Math.max(settings.memoryMb, leastMb);
+    this.#memoryMb = Math.max(settings.memoryMb, leastMemoryMb(layout, settings.parquet));
   }
 
   static async create(folder: string, layout: RowLayout, settings: StagedFileSettings): Promise<StagedFile> {
@@ -73,9 +51,7 @@ export class StagedFile {
       const file = await staged.#open();
       await file.connection.run("BEGIN");
       await file.createTables(layout);
-      staged.#writer = new SegmentWriter(file.connection);
-      const parquet = staged.#parquetChoice;
-      if (parquet) staged.#slices = await staged.#openSlices(file, parquet);
+      staged.#staged = await StagedRows.begin(file, layout, { ...settings, memoryMb: staged.#memoryMb });
       return staged;
     } catch (error) {
       await staged.discard();
@@ -97,19 +73,19 @@ export class StagedFile {
 
   get diskBytes(): number {
     if (this.#isHandedOver) return 0;
-    return diskBytesOf(this.#path) + (this.#slices?.diskBytes ?? 0) + bytesOf(this.#parquet);
+    return diskBytesOf(this.#path) + (this.#staged?.diskBytes ?? 0);
   }
 
   stateFrom(firstSeq: number, op: Op, tokens: number): SegmentState {
     const [rows, bytes, hasNonInserts] = [this.#rows, this.#bytes, op !== "insert"];
-    return { firstSeq, rows, bytes, tokens, openedMs: Date.now(), hasNonInserts, parquet: this.#parquet };
+    const parquet = this.#staged?.parquet ?? [];
+    return { firstSeq, rows, bytes, tokens, openedMs: Date.now(), hasNonInserts, parquet };
   }
 
   /** After an error the file can only be discarded. */
   async write(unit: WriteUnit): Promise<void> {
     try {
-      if (this.#slices && !(await this.#mayHold(this.#slices, unit))) await this.#moveToFile(this.#slices);
-      await (this.#slices ? this.#slices.write(unit) : this.#writer?.write([unit]));
+      await this.#mustStaged().write(unit);
       this.#rows += unit.rows;
       this.#bytes += unit.bytes;
     } catch (error) {
@@ -119,13 +95,8 @@ export class StagedFile {
 
   /** To be called after the last row: all rows are where they stay. After an error the file can only be discarded. */
   async settle(): Promise<void> {
-    const slices = this.#slices;
-    if (!slices) return;
     try {
-      if (!slices.hasFiles) return await this.#moveToFile(slices);
-      this.#parquet = await slices.finish();
-      await this.#mustFile().insertParquet(this.#parquet);
-      await this.#closeSlices();
+      await this.#mustStaged().settle();
     } catch (error) {
       throw unitError(error);
     }
@@ -141,7 +112,6 @@ export class StagedFile {
       );
     }
     BatchPlan.matchColumns(this.layout.columns, layout);
-    this.#writer?.flush();
     for (const column of layout.columns.filter((each) => !each.nullable)) {
       const own = columnNamed(this.layout.columns, column.name);
       if (own && (!own.nullable || (await this.#mustFile().countNulls(own.name)) === 0)) continue;
@@ -159,10 +129,8 @@ export class StagedFile {
     try {
       const file = this.#mustFile();
       this.#settings.failpoints.hit("stage.before_publish");
-      this.#writer?.flush();
       await this.#setOp(file, op);
-      if (token) this.#writer?.writeToken(token);
-      this.#writer?.flush();
+      if (token) this.#mustStaged().writeToken(token);
       await file.insertMeta(this.layout, firstSeq, Date.now());
       await file.connection.run("COMMIT");
       this.#settings.failpoints.hit("stage.after_publish");
@@ -175,8 +143,8 @@ export class StagedFile {
 
   /** Checkpoints and closes the committed file; a checkpoint that fails is the SealQueue's to repeat. */
   async close(): Promise<void> {
-    this.#writer?.close();
-    this.#writer = undefined;
+    await this.#staged?.close();
+    this.#staged = undefined;
     try {
       await this.#file?.checkpoint();
       await this.#file?.detach();
@@ -191,10 +159,10 @@ export class StagedFile {
   async toFile(folder: string): Promise<string> {
     try {
       const file = this.#mustFile();
-      this.#writer?.flush();
+      await this.#mustStaged().settle();
       await file.connection.run("COMMIT");
-      this.#writer?.close();
-      this.#writer = undefined;
+      await this.#staged?.close();
+      this.#staged = undefined;
       if (this.layout.opColumn !== undefined) {
         await file.connection.run(
           `ALTER TABLE ${SEGMENT}.main.rows DROP COLUMN ${quoteIdentifier(this.layout.opColumn)}`,
@@ -221,43 +189,6 @@ export class StagedFile {
     await removeDatabase(this.#path);
   }
 
-  /** Undefined, too, where two slices would not fit into the memory: the segment's own file takes less. */
-  get #parquetChoice(): ParquetChoice | undefined {
-    const { parquet } = this.#settings;
-    if (!parquet || !fitsParquet(this.#layout)) return undefined;
-    return parquet.fromBytes <= greatestSliceBytes(this.#layout, parquet.memoryMb) ? parquet : undefined;
-  }
-
-  #openSlices(file: SegmentFile, { fromBytes, memoryMb }: ParquetChoice): Promise<ParquetSlices> {
-    const greatestBytes = greatestSliceBytes(this.#layout, memoryMb);
-    const folder = parquetFolderOf(this.#path);
-    const settings = { firstBytes: fromBytes, greatestBytes, failpoints: this.#settings.failpoints };
-    return ParquetSlices.open(file.database, this.#layout, folder, settings);
-  }
-
-  /** The first slice of every stream may wait in memory, those of a few may go to files. */
-  async #mayHold(slices: ParquetSlices, unit: WriteUnit): Promise<boolean> {
-    const { parquet } = this.#settings;
-    if (this.#hasSlot || !slices.fillsSlice(unit)) return true;
-    if (!parquet?.slots.take()) return false;
-    this.#hasSlot = true;
-    await this.#mustFile().setMemory(Math.max(this.#memoryMb, parquet.memoryMb));
-    return true;
-  }
-
-  async #moveToFile(slices: ParquetSlices): Promise<void> {
-    await slices.moveTo(this.#mustFile().connection);
-    await this.#closeSlices();
-  }
-
-  async #closeSlices(): Promise<void> {
-    const slices = this.#slices;
-    this.#slices = undefined;
-    await slices?.close();
-    if (this.#hasSlot) this.#settings.parquet?.slots.giveBack();
-    this.#hasSlot = false;
-  }
-
   /** Rows were written with the default op of their table. */
   async #setOp(file: SegmentFile, op: Op): Promise<void> {
     if (this.layout.opColumn === undefined || op === "upsert") return;
@@ -279,30 +210,20 @@ export class StagedFile {
     return this.#file;
   }
 
+  #mustStaged(): StagedRows {
+    return must(this.#staged, "its file is open");
+  }
+
   #mustFile(): SegmentFile {
     if (!this.#file) throw new EiderError("internal", "the staged file was closed");
     return this.#file;
   }
 
   async #release(): Promise<void> {
-    await this.#closeSlices();
-    this.#writer?.close();
-    this.#writer = undefined;
+    await this.#staged?.close();
+    this.#staged = undefined;
     const file = this.#file;
     this.#file = undefined;
     await file?.[Symbol.asyncDispose]();
   }
-}
-
-/** What the columns of a table in memory take: its blocks are DuckDB's large ones however many there are. */
-function emptySliceMb(layout: RowLayout): number {
-  return layout.memoryMb(undefined);
-}
-
-function greatestSliceBytes(layout: RowLayout, memoryMb: number): number {
-  return Math.min(memoryMb / SLICES_OF_MEMORY, memoryMb / 2 - emptySliceMb(layout)) * 1024 * 1024;
-}
-
-function bytesOf(files: readonly ParquetFile[]): number {
-  return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -76,7 +76,8 @@ export class FileAdoption {
         );
       }
     } catch (error) {
-      if (isFatal(error)) throw error;
+      const isOfTheLake = isFatal(error) || (error instanceof EiderError && error.row.retryable);
+      if (isOfTheLake) throw error;
       this.#refused.add(segment.id);
       this.#log.warn(
         { segment: segment.id, error: messageOf(error) },

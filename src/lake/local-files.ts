@@ -25,7 +25,7 @@ export class LocalFiles implements LakeFiles {
   /** Uses `guardDir` when hard links to it from the data path work, else a folder within the data path. */
   static async open(dataPath: string, guardDir: string): Promise<LocalFiles> {
     await mkdir(guardDir, { recursive: true });
-    const root = (await canLink(dataPath, guardDir)) ? guardDir : join(dataPath, INSIDE_DATA_PATH);
+    const root = (await isOneFilesystem(dataPath, guardDir)) ? guardDir : join(dataPath, INSIDE_DATA_PATH);
     await mkdir(root, { recursive: true });
     return new LocalFiles(dataPath, root);
   }
@@ -125,16 +125,26 @@ async function linkOrCopy(from: string, to: string): Promise<void> {
   }
 }
 
+/** Whether second names of one folder's files can be in the other. */
 export async function canLink(fromFolder: string, toFolder: string): Promise<boolean> {
-  if ((await stat(fromFolder)).dev !== (await stat(toFolder)).dev) return false;
+  return (await triedLink(fromFolder, toFolder)) === "linked";
+}
+
+/** The same, also where a filesystem has no hard links at all: copies are made there. */
+async function isOneFilesystem(fromFolder: string, toFolder: string): Promise<boolean> {
+  return (await triedLink(fromFolder, toFolder)) !== "apart";
+}
+
+async function triedLink(fromFolder: string, toFolder: string): Promise<"linked" | "refused" | "apart"> {
+  if ((await stat(fromFolder)).dev !== (await stat(toFolder)).dev) return "apart";
   // Two mounts of one filesystem have the same device number and still refuse links between them.
   const name = `.eider-probe-${randomUUID()}`;
   await writeFile(join(fromFolder, name), "");
   try {
     await link(join(fromFolder, name), join(toFolder, name));
-    return true;
+    return "linked";
   } catch (error) {
-    return !isCode(error, "EXDEV");
+    return isCode(error, "EXDEV") ? "apart" : "refused";
   } finally {
     await rm(join(fromFolder, name), { force: true });
     await rm(join(toFolder, name), { force: true });
