@@ -4,6 +4,7 @@ import duckdb from "@duckdb/node-bindings";
 import { EiderError, messageOf } from "../errors.ts";
 import { fromDuckError } from "./errors.ts";
 import { DuckDBConnection, type DuckDBValue } from "./node-api.ts";
+import { type CallKind, OpenCalls } from "./open-calls.ts";
 import { quoteIdentifier, quoteLiteral } from "./sql.ts";
 
 /**
@@ -40,6 +41,7 @@ export class Database implements AsyncDisposable {
   readonly #handle: duckdb.Database;
   readonly #connections = new Set<Connection>();
   readonly #files = new Set<string>();
+  readonly #calls = new OpenCalls();
 
   private constructor(handle: duckdb.Database) {
     this.#handle = handle;
@@ -53,7 +55,8 @@ export class Database implements AsyncDisposable {
   }
 
   async connect(): Promise<Connection> {
-    const connection = new Connection(await duckdb.connect(this.#handle), () => this.#connections.delete(connection));
+    const onClose = () => this.#connections.delete(connection);
+    const connection = new Connection(await duckdb.connect(this.#handle), this.#calls, onClose);
     this.#connections.add(connection);
     return connection;
   }
@@ -135,12 +138,14 @@ export class Connection implements Disposable {
   /** The raw handle, for the Arrow bridge and appenders. */
   readonly handle: duckdb.Connection;
   readonly #api: DuckDBConnection;
+  readonly #calls: OpenCalls;
   readonly #onClose: () => void;
   readonly #inThread = new Map<string, duckdb.PreparedStatement>();
   #isClosed = false;
 
-  constructor(handle: duckdb.Connection, onClose: () => void) {
+  constructor(handle: duckdb.Connection, calls: OpenCalls, onClose: () => void) {
     this.handle = handle;
+    this.#calls = calls;
     this.#api = new DuckDBConnection(handle);
     this.#onClose = onClose;
   }
@@ -160,10 +165,20 @@ export class Connection implements Disposable {
     return percentage < 0 ? undefined : Math.min(percentage / 100, 1);
   }
 
+  /** To be called with every answer that is asked of DuckDB with `handle` and plans a statement. */
+  track<T>(kind: CallKind, answer: Promise<T>): Promise<T> {
+    return this.#calls.track(kind, answer);
+  }
+
+  /** See `OpenCalls.planned`; for all connections of the instance. Nothing may run on this one. */
+  othersPlanned(): Promise<void> {
+    return this.#calls.planned();
+  }
+
   /** Runs one or more statements and returns the number of rows that the last one changed. */
   async run(sql: string, values?: DuckDBValue[] | Record<string, DuckDBValue>): Promise<number> {
     try {
-      return (await this.#api.run(sql, values)).rowsChanged;
+      return (await this.track("run", this.#api.run(sql, values))).rowsChanged;
     } catch (error) {
       throw fromDuckError(error);
     }
@@ -197,7 +212,7 @@ export class Connection implements Disposable {
     values?: DuckDBValue[] | Record<string, DuckDBValue>,
   ): Promise<Array<Record<string, unknown>>> {
     try {
-      return (await this.#api.runAndReadAll(sql, values)).getRowObjectsJS();
+      return (await this.track("run", this.#api.runAndReadAll(sql, values))).getRowObjectsJS();
     } catch (error) {
       throw fromDuckError(error);
     }

@@ -2,6 +2,7 @@ import type { Connection } from "../duck/database.ts";
 import { LAKE, STATE_SCHEMA } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import { METADATA, type Metadata } from "./metadata.ts";
+import { settleSchema } from "./settled-schema.ts";
 import { stateName, stateTable } from "./state.ts";
 
 /**
@@ -47,6 +48,7 @@ export class Fences {
     if (this.has(tableUuid)) return;
     const table = stateTable(this.name(tableUuid));
     await connection.transaction(async () => {
+      await settleSchema(connection);
       await connection.run(`CREATE TABLE IF NOT EXISTS ${table} (version BIGINT)`);
       const [row] = await connection.rows(`SELECT count(*) AS n FROM ${table}`);
       if (row?.["n"] === 0n) await connection.run(`INSERT INTO ${table} VALUES (0)`);

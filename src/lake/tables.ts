@@ -11,6 +11,7 @@ import type { LakePlace } from "./instance.ts";
 import { checkKey, keyColumns } from "./key-check.ts";
 import { keyComment } from "./keys.ts";
 import type { Retries } from "./retries.ts";
+import { settleSchema } from "./settled-schema.ts";
 import { stateTable } from "./state.ts";
 import type { TableDescriptions } from "./table-descriptions.ts";
 import { mirroredKeys, readDetail, refuseRowid } from "./table-detail.ts";
@@ -49,6 +50,7 @@ export class Tables {
       if (options.ifNotExists && (await this.#descriptions.describe(shape.target))) return false;
       try {
         await connection.transaction(async () => {
+          await settleSchema(connection);
           for (const sql of statements) await connection.run(sql);
         });
       } catch (error) {

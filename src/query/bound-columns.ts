@@ -31,7 +31,7 @@ async function describe(
   const statement = await Statement.prepare(connection, `DESCRIBE ${sql}`);
   try {
     statement.bind(set);
-    const result = await duckdb.execute_prepared(statement.handle);
+    const result = await connection.track("run", duckdb.execute_prepared(statement.handle));
     const columns: Array<{ name: string; type: string }> = [];
     for (let chunk = await duckdb.fetch_chunk(result); chunk; chunk = await duckdb.fetch_chunk(result)) {
       if (duckdb.data_chunk_get_size(chunk) === 0) break;

@@ -38,8 +38,10 @@ export class Statement {
   readonly type: number;
   readonly isUpdate: boolean;
   readonly parameterCount: number;
+  readonly #connection: Connection;
 
-  private constructor(handle: duckdb.PreparedStatement) {
+  private constructor(connection: Connection, handle: duckdb.PreparedStatement) {
+    this.#connection = connection;
     this.handle = handle;
     this.type = duckdb.prepared_statement_type(handle);
     this.parameterCount = duckdb.nparams(handle);
@@ -49,22 +51,12 @@ export class Statement {
   /** A statement that DuckDB expands into several (PIVOT) runs all but the last of them here. */
   static async prepare(connection: Connection, sql: string): Promise<Statement> {
     try {
-      return new Statement(await duckdb.prepare(connection.handle, sql));
+      return new Statement(connection, await connection.track("plan", duckdb.prepare(connection.handle, sql)));
     } catch (error) {
       if (!/multiple statements/.test(String(error))) throw fromDuckError(error);
     }
     try {
-      const { extracted_statements: extracted, statement_count: count } = await duckdb.extract_statements(
-        connection.handle,
-        sql,
-      );
-      if (count === 0) throw new EiderError("sql_invalid", duckdb.extract_statements_error(extracted));
-      for (let i = 0; i < count - 1; i++) {
-        const part = await duckdb.prepare_extracted_statement(connection.handle, extracted, i);
-        await duckdb.execute_prepared(part);
-        duckdb.destroy_prepare_sync(part);
-      }
-      return new Statement(await duckdb.prepare_extracted_statement(connection.handle, extracted, count - 1));
+      return new Statement(connection, await connection.track("run", prepareLast(connection, sql)));
     } catch (error) {
       throw fromDuckError(error);
     }
@@ -131,7 +123,9 @@ export class Statement {
   /** Rows as they are computed; `isSmall`: all at once. */
   async stream(isSmall = false): Promise<duckdb.Result> {
     try {
-      return await (isSmall ? duckdb.execute_prepared(this.handle) : duckdb.execute_prepared_streaming(this.handle));
+      const { handle } = this;
+      const result = isSmall ? duckdb.execute_prepared(handle) : duckdb.execute_prepared_streaming(handle);
+      return await this.#connection.track("run", result);
     } catch (error) {
       throw fromDuckError(error);
     }
@@ -140,7 +134,7 @@ export class Statement {
   /** Runs to the end; resolves to the number of changed rows. */
   async execute(): Promise<number> {
     try {
-      return duckdb.rows_changed(await duckdb.execute_prepared(this.handle));
+      return duckdb.rows_changed(await this.#connection.track("run", duckdb.execute_prepared(this.handle)));
     } catch (error) {
       throw fromDuckError(error);
     }
@@ -149,6 +143,21 @@ export class Statement {
   close(): void {
     duckdb.destroy_prepare_sync(this.handle);
   }
+}
+
+/** Runs all statements of the text but the last, which it prepares. */
+async function prepareLast(connection: Connection, sql: string): Promise<duckdb.PreparedStatement> {
+  const { extracted_statements: extracted, statement_count: count } = await duckdb.extract_statements(
+    connection.handle,
+    sql,
+  );
+  if (count === 0) throw new EiderError("sql_invalid", duckdb.extract_statements_error(extracted));
+  for (let i = 0; i < count - 1; i++) {
+    const part = await duckdb.prepare_extracted_statement(connection.handle, extracted, i);
+    await duckdb.execute_prepared(part);
+    duckdb.destroy_prepare_sync(part);
+  }
+  return await duckdb.prepare_extracted_statement(connection.handle, extracted, count - 1);
 }
 
 function isUpdate(type: number, handle: duckdb.PreparedStatement): boolean {

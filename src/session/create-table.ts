@@ -5,6 +5,7 @@ import { EiderError } from "../errors.ts";
 import type { ExecuteOptions, Parameters, Prepared, StatementInfo, StatementResult } from "../flight/backend.ts";
 import { whileDefining } from "../ingest/definitions.ts";
 import { checkTableName, createTableStatements } from "../lake/ddl.ts";
+import { settleSchema } from "../lake/settled-schema.ts";
 import type { CreateTable } from "../query/own-statement.ts";
 import type { Slot } from "../query/slot.ts";
 import { type Transaction, whileUsing } from "../query/sql-session.ts";
@@ -74,6 +75,7 @@ export class CreateTableStatement implements Prepared {
           if (ifNotExists) return;
           if (!orReplace) throw new EiderError("already_exists", `table ${targetName(this.#target)} already exists`);
         }
+        await settleSchema(slot.connection);
         for (const text of createTableStatements(shape, { orReplace, ifNotExists })) await slot.connection.run(text);
       };
       await (slot.isInTransaction ? run() : slot.connection.transaction(run));

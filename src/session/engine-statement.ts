@@ -12,6 +12,7 @@ import type {
   StatementResult,
 } from "../flight/backend.ts";
 import { whileDefining } from "../ingest/definitions.ts";
+import { settleSchema } from "../lake/settled-schema.ts";
 import { boundColumns } from "../query/bound-columns.ts";
 import { isConstant } from "../query/constant-query.ts";
 import { combineSets, type Round } from "../query/many-rows.ts";
@@ -253,14 +254,15 @@ export class EngineStatement implements Prepared {
       }
       return kind.counts ? count : 0;
     };
+    const needsTransaction =
+      !slot.isInTransaction &&
+      (sets.length > 1 || kind.alters || (lake.clients.isGuarded && (kind.changesRows || kind.definesTables)));
     const runAll = async () => {
+      if (kind.definesTables && (slot.isInTransaction || needsTransaction)) await settleSchema(slot.connection);
       if (!kind.alters) return await runSets();
       await alterLake(lake, slot.connection, kind, async () => void (await runSets()), rekeyed);
       return 0;
     };
-    const needsTransaction =
-      !slot.isInTransaction &&
-      (sets.length > 1 || kind.alters || (lake.clients.isGuarded && (kind.changesRows || kind.definesTables)));
     const count = needsTransaction ? await lake.clients.run(slot.connection, runAll) : await runAll();
     if (kind.bindsToConnection) sql.slots.isPinned = true;
     if (kind.prepares) this.#context.forgetDefinitions();
