@@ -25,6 +25,9 @@ import type { TableDescriptions } from "./table-descriptions.ts";
 import type { CommitResult, FlushPart } from "./types.ts";
 import { waitForCatalog } from "./wait-for-catalog.ts";
 
+/** After these DuckLake 1.5.5 loads the schema anew, and frees the one that a transaction which defines tables refers to. */
+const FREES_SCHEMAS: ReadonlySet<Maintenance["kind"]> = new Set(["expire", "flush_inlined"] as const);
+
 /** The lake as the rest of the process sees it; what it does is done by its parts. */
 export class Lake implements AsyncDisposable {
   readonly capabilities: CatalogRow;
@@ -237,7 +240,9 @@ export class Lake implements AsyncDisposable {
 
   /** DuckLake's own work on its files; rejects with `write_conflict` when a writer was faster, `cancelled` by its signal. */
   maintain(work: Maintenance, control: MaintenanceControl): Promise<number> {
-    return maintain(this.#parts.services, work, control, (commit) => this.#inTurn(commit));
+    const { definitions, services } = this.#parts;
+    const run = () => maintain(services, work, control, (commit) => this.#inTurn(commit));
+    return FREES_SCHEMAS.has(work.kind) ? definitions.runInFlush(run) : run();
   }
 
   /** Files put back after COMMITs whose answer was lost, since the lake was opened. */
