@@ -63,8 +63,9 @@ export class BufferHost {
     this.#share = new MemoryShare(bufferMemoryMb, workers, () => {
       for (const buffer of this.#buffers.values()) buffer.fitShare();
     });
-    this.#largeSeals = new PQueue({ concurrency: Math.ceil(maxParallelFlushes / workers) });
-    this.#parquetSlots = new ParquetSlots(Math.ceil(maxParallelFlushes / workers));
+    const largeAtATime = Math.ceil(maxParallelFlushes / workers);
+    this.#largeSeals = new PQueue({ concurrency: largeAtATime });
+    this.#parquetSlots = new ParquetSlots(largeAtATime);
     this.#stagingFolder = join(settings.bufferDir, STAGING, String(settings.index));
     this.#outbox = new Outbox(post, () => this.#stagedBytes());
     this.#quarantine = new Quarantine(settings.bufferDir, this.#outbox.log, (report) =>

@@ -6,6 +6,7 @@ import type { Connection, Database } from "../duck/database.ts";
 import { qualifiedName, quoteLiteral } from "../duck/sql.ts";
 import type { RowLayout } from "./row-layout.ts";
 import { SEGMENT } from "./segment-file.ts";
+import { parquetBytesOf } from "./segment-rows.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import type { ParquetFile } from "./types.ts";
 import type { WriteUnit } from "./write-unit.ts";
@@ -95,7 +96,7 @@ export class ParquetSlices {
   }
 
   get diskBytes(): number {
-    return this.#files.reduce((sum, { bytes }) => sum + bytes, 0);
+    return parquetBytesOf(this.#files);
   }
 
   async write(unit: WriteUnit): Promise<void> {

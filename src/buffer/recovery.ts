@@ -20,6 +20,7 @@ import { type Quarantine, quarantineReason, truncateWal } from "./quarantine.ts"
 import { RowLayout } from "./row-layout.ts";
 import { Segment, type SegmentSettings } from "./segment.ts";
 import { SegmentFile, type TokenRow } from "./segment-file.ts";
+import { parquetBytesOf } from "./segment-rows.ts";
 import type { ParquetFile } from "./types.ts";
 
 export interface RecoverySettings {
@@ -167,14 +168,13 @@ async function readOpened(
   if (meta) checkParquet(path, meta.parquet);
   const rows = meta ? await file.countRows() : 0;
   if (!meta || rows === 0) return undefined;
-  const parquetBytes = meta.parquet.reduce((sum, { bytes }) => sum + bytes, 0);
   const tokens = await readTokens(file, meta.id, rows, settings);
   const { target, firstSeq, openedMs } = meta;
   const found = { id: segmentIdOf(path), target, tokens, lastSeq: firstSeq + rows - 1 };
   if (isKnown) return { ...found, segment: undefined };
   const hasNonInserts = await file.hasNonInserts(meta);
   if (hadWal) await tryCheckpoint(file);
-  const bytes = sizeOf(path) + parquetBytes;
+  const bytes = sizeOf(path) + parquetBytesOf(meta.parquet);
   const state = { firstSeq, rows, bytes, tokens: tokens.length, openedMs, hasNonInserts, parquet: meta.parquet };
   return { ...found, segment: new Segment(path, new RowLayout(meta), settings.segment, state) };
 }

@@ -13,6 +13,10 @@ export function parquetPaths({ path, parquet }: RowsPlace): string[] {
   return parquet.map(({ name }) => join(parquetFolderOf(path), name));
 }
 
+export function parquetBytesOf(files: readonly ParquetFile[]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
 /** The rows as SQL that can stand behind FROM; `alias` is the name under which the file is attached. Has a `rowid`, from 0. */
 export function rowsSql(alias: string, place: RowsPlace): string {
   if (place.parquet.length === 0) return qualifiedName(alias, "main", "rows");

@@ -18,6 +18,7 @@ import type { IdleInstances } from "./idle-instances.ts";
 import type { RowLayout } from "./row-layout.ts";
 import { SegmentFile } from "./segment-file.ts";
 import { SegmentMemory, type SegmentMemorySettings } from "./segment-memory.ts";
+import { parquetBytesOf } from "./segment-rows.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import { tokenNowMs } from "./token-clock.ts";
 import type { ParquetFile, SealedSegment, SealReason } from "./types.ts";
@@ -105,7 +106,7 @@ export class Segment {
   }
 
   get diskBytes(): number {
-    return diskBytesOf(this.path) + this.#parquetBytes;
+    return diskBytesOf(this.path) + parquetBytesOf(this.#state.parquet);
   }
 
   /**
@@ -189,7 +190,7 @@ export class Segment {
       lastSeq: firstSeq + rows - 1,
       rows,
       bytes,
-      fileBytes: sizeOf(this.path) + this.#parquetBytes,
+      fileBytes: sizeOf(this.path) + parquetBytesOf(parquet),
       parquet,
       columns: this.layout.columns,
       primaryKey: this.layout.primaryKey,
@@ -198,10 +199,6 @@ export class Segment {
       reason,
       recovered,
     };
-  }
-
-  get #parquetBytes(): number {
-    return this.#state.parquet.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** Whether it holds more than its share, which has become smaller. */

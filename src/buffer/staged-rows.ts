@@ -5,6 +5,7 @@ import { fitsParquet, ParquetSlices } from "./parquet-slices.ts";
 import type { ParquetSlots } from "./parquet-slots.ts";
 import type { RowLayout } from "./row-layout.ts";
 import type { SegmentFile, TokenRow } from "./segment-file.ts";
+import { parquetBytesOf } from "./segment-rows.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import type { ParquetFile } from "./types.ts";
 import type { WriteUnit } from "./write-unit.ts";
@@ -75,8 +76,7 @@ export class StagedRows {
 
   /** Beside the segment's file. */
   get diskBytes(): number {
-    const settledBytes = this.#parquet.reduce((sum, { bytes }) => sum + bytes, 0);
-    return settledBytes + (this.#slices?.diskBytes ?? 0);
+    return parquetBytesOf(this.#parquet) + (this.#slices?.diskBytes ?? 0);
   }
 
   async write(unit: WriteUnit): Promise<void> {

@@ -1,6 +1,7 @@
 import type duckdb from "@duckdb/node-bindings";
 import { encodeSchema, NO_COLUMNS } from "../arrow/schema.ts";
 import type { Target } from "../base/target.ts";
+import type { Connection } from "../duck/database.ts";
 import { isFatal } from "../duck/errors.ts";
 import { EiderError } from "../errors.ts";
 import type {
@@ -222,15 +223,7 @@ export class EngineStatement implements Prepared {
 
   /** DuckLake 1.5.5 reads freed memory when such a plan is run in another transaction than it was made in. */
   async #rewrite(slot: Slot, set: ParameterSet): Promise<duckdb.Result> {
-    const run = async () => {
-      const statement = await Statement.prepare(slot.connection, this.#piece.sql);
-      try {
-        statement.bind(set);
-        return await statement.stream(true);
-      } finally {
-        statement.close();
-      }
-    };
+    const run = () => preparedAnew(slot.connection, this.#piece.sql, set, (statement) => statement.stream(true));
     const { clients } = this.#context.services.lake;
     return slot.isInTransaction ? await run() : await clients.run(slot.connection, run);
   }
@@ -283,13 +276,23 @@ export class EngineStatement implements Prepared {
       statement.bind(round.set);
       return statement.execute();
     }
-    const anew = await Statement.prepare(slot.connection, round.sql);
-    try {
-      anew.bind(round.set);
-      return await anew.execute();
-    } finally {
-      anew.close();
-    }
+    return preparedAnew(slot.connection, round.sql, round.set, (anew) => anew.execute());
+  }
+}
+
+/** Runs a statement that is prepared for this alone. */
+async function preparedAnew<T>(
+  connection: Connection,
+  sql: string,
+  set: ParameterSet,
+  run: (statement: Statement) => Promise<T>,
+): Promise<T> {
+  const statement = await Statement.prepare(connection, sql);
+  try {
+    statement.bind(set);
+    return await run(statement);
+  } finally {
+    statement.close();
   }
 }
 

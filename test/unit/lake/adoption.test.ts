@@ -3,11 +3,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { SealedSegment } from "../../../src/buffer/types.ts";
 import type { Lake } from "../../../src/lake/lake.ts";
-import { changeFromOutside, column, interceptCommit, LakeFixture, query, target } from "./lake-fixture.ts";
+import { changeFromOutside, column, interceptCommit, LakeFixture, LOST_ANSWER, query, target } from "./lake-fixture.ts";
 
 const COLUMNS = [column("id", "BIGINT"), column("v", "VARCHAR")];
-const LOST_ANSWER =
-  'Failed to commit DuckLake transaction. Failed to execute query "COMMIT": server closed the connection';
 
 describe("Parquet files of segments", () => {
   let fixture: LakeFixture;

@@ -6,11 +6,9 @@ import { type Failpoint, Failpoints } from "../../../src/base/failpoints.ts";
 import type { Lake } from "../../../src/lake/lake.ts";
 import type { FlushPart } from "../../../src/lake/types.ts";
 import { commitVerdict } from "../../../src/lake/verdict.ts";
-import { column, interceptCommit, LakeFixture, loadExtension, query, target } from "./lake-fixture.ts";
+import { column, interceptCommit, LakeFixture, LOST_ANSWER, loadExtension, query, target } from "./lake-fixture.ts";
 
 const COLUMNS = [column("id", "BIGINT"), column("v", "VARCHAR")];
-const LOST_ANSWER =
-  'Failed to commit DuckLake transaction. Failed to execute query "COMMIT": server closed the connection';
 
 /** Failpoints that run the test's own code. */
 class Hooks extends Failpoints {

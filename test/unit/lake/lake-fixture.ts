@@ -185,6 +185,10 @@ export class LakeFixture implements AsyncDisposable {
   }
 }
 
+/** DuckLake's, when it does not know whether its COMMIT took effect. */
+export const LOST_ANSWER =
+  'Failed to commit DuckLake transaction. Failed to execute query "COMMIT": server closed the connection';
+
 /**
  * Puts `around` in the place of the COMMIT of the next flush: it runs the real one by `commit()`, and can
  * do what another client, or a broken network, would do before and after it.

@@ -9,6 +9,21 @@ import { ClientSession } from "../../../src/session/session.ts";
 import { query } from "../lake/lake-fixture.ts";
 import { System } from "../model/system.ts";
 
+/** A session without authentication. */
+export function sessionOf(system: System, scratch: Database, transactions: OpenTransactions): ClientSession {
+  return new ClientSession(openPrincipal("tester"), {
+    ...system.services,
+    autoCreateTables: true,
+    names: { queueSchema: "duckling_queue", targetSchema: "main" },
+    queries: { started: () => () => undefined },
+    scratch,
+    cancelTask: () => false,
+    transactions,
+    spool: new SpoolSpace({ folder: tmpdir(), memoryLimitBytes: 2 ** 28, diskLimitBytes: 2 ** 30 }),
+    ahead: new ComputeAhead(1e8),
+  });
+}
+
 /** A client's session on a lake and buffers of its own, in this process. */
 export class SessionFixture implements AsyncDisposable {
   readonly system: System;
@@ -18,17 +33,7 @@ export class SessionFixture implements AsyncDisposable {
   private constructor(system: System, scratch: Database) {
     this.system = system;
     this.#scratch = scratch;
-    this.#session = new ClientSession(openPrincipal("tester"), {
-      ...system.services,
-      autoCreateTables: true,
-      names: { queueSchema: "duckling_queue", targetSchema: "main" },
-      queries: { started: () => () => undefined },
-      scratch,
-      cancelTask: () => false,
-      transactions: new OpenTransactions(60),
-      spool: new SpoolSpace({ folder: tmpdir(), memoryLimitBytes: 2 ** 28, diskLimitBytes: 2 ** 30 }),
-      ahead: new ComputeAhead(1e8),
-    });
+    this.#session = sessionOf(system, scratch, new OpenTransactions(60));
   }
 
   static async open(): Promise<SessionFixture> {

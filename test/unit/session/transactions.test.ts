@@ -1,19 +1,16 @@
-import { tmpdir } from "node:os";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Field, Int32, Schema } from "apache-arrow";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { openPrincipal } from "../../../src/access/principal.ts";
 import { encodeSchema } from "../../../src/arrow/schema.ts";
 import { Database } from "../../../src/duck/database.ts";
 import type { StatementResult } from "../../../src/flight/backend.ts";
 import { whileDefining } from "../../../src/ingest/definitions.ts";
 import type { Lake } from "../../../src/lake/lake.ts";
-import { ComputeAhead } from "../../../src/query/compute-ahead.ts";
 import { OpenTransactions } from "../../../src/query/open-transactions.ts";
-import { SpoolSpace } from "../../../src/query/spool-space.ts";
 import { SqlSession } from "../../../src/query/sql-session.ts";
-import { ClientSession } from "../../../src/session/session.ts";
+import type { ClientSession } from "../../../src/session/session.ts";
 import { System } from "../model/system.ts";
+import { sessionOf } from "./session-fixture.ts";
 
 const IDLE_SECONDS = 10;
 
@@ -26,18 +23,7 @@ beforeEach(async () => {
   system = await System.open();
   scratch = await Database.open();
   transactions = new OpenTransactions(IDLE_SECONDS);
-  const roomy = { folder: tmpdir(), memoryLimitBytes: 2 ** 28, diskLimitBytes: 2 ** 30 };
-  session = new ClientSession(openPrincipal("tester"), {
-    ...system.services,
-    autoCreateTables: true,
-    names: { queueSchema: "duckling_queue", targetSchema: "main" },
-    queries: { started: () => () => undefined },
-    scratch,
-    cancelTask: () => false,
-    transactions,
-    spool: new SpoolSpace(roomy),
-    ahead: new ComputeAhead(1e8),
-  });
+  session = sessionOf(system, scratch, transactions);
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
 });
 
