@@ -6,7 +6,7 @@ import { describedFieldOf } from "../arrow/types.ts";
 import { cellValue } from "../arrow/values.ts";
 import type { Connection } from "../duck/database.ts";
 import { fromDuckError } from "../duck/errors.ts";
-import { EiderError } from "../errors.ts";
+import { EiderError, messageOf } from "../errors.ts";
 
 const { StatementType, Type } = duckdb;
 
@@ -28,6 +28,16 @@ const RETURNING_TYPES: ReadonlySet<number> = new Set([
   StatementType.DELETE,
   StatementType.MERGE_INTO,
 ]);
+
+/**
+ * DuckLake 1.5.5 asks a Quack catalog for a table that need not be there, begins its transaction with the catalog anew when
+ * that has failed, and remembers the answer. Another thread of the same statement that asks for its files between the two
+ * fails so, before it has read or changed anything; it never does outside such a race.
+ */
+const LOST_RACE = /Failed to get data file list from DuckLake: Current transaction is aborted/;
+
+/** Each may be lost once for every thread and table. */
+const MOST_LOST_RACES = 10;
 
 /** A parameter set: one DuckDB value per parameter, in order. */
 export type ParameterSet = readonly duckdb.Value[];
@@ -122,21 +132,22 @@ export class Statement {
 
   /** Rows as they are computed; `isSmall`: all at once. */
   async stream(isSmall = false): Promise<duckdb.Result> {
-    try {
-      const { handle } = this;
-      const result = isSmall ? duckdb.execute_prepared(handle) : duckdb.execute_prepared_streaming(handle);
-      return await this.#connection.track("run", result);
-    } catch (error) {
-      throw fromDuckError(error);
-    }
+    return await this.#run(isSmall ? duckdb.execute_prepared : duckdb.execute_prepared_streaming);
   }
 
   /** Runs to the end; resolves to the number of changed rows. */
   async execute(): Promise<number> {
-    try {
-      return duckdb.rows_changed(await this.#connection.track("run", duckdb.execute_prepared(this.handle)));
-    } catch (error) {
-      throw fromDuckError(error);
+    return duckdb.rows_changed(await this.#run(duckdb.execute_prepared));
+  }
+
+  /** In a transaction the repetition fails too: it is aborted. */
+  async #run(execute: (handle: duckdb.PreparedStatement) => Promise<duckdb.Result>): Promise<duckdb.Result> {
+    for (let lost = 0; ; lost++) {
+      try {
+        return await this.#connection.track("run", execute(this.handle));
+      } catch (error) {
+        if (lost === MOST_LOST_RACES || !LOST_RACE.test(messageOf(error))) throw fromDuckError(error);
+      }
     }
   }
 
