@@ -1,5 +1,4 @@
-import { createReadStream } from "node:fs";
-import { type RecordBatch, RecordBatchReader } from "apache-arrow";
+import type { RecordBatch } from "apache-arrow";
 import { readBatchHeader } from "../arrow/batch-header.ts";
 import { type Connection, Database } from "../duck/database.ts";
 import { Extensions } from "../duck/extensions.ts";
@@ -9,6 +8,7 @@ import { Slot } from "../query/slot.ts";
 import { SpoolSpace } from "../query/spool-space.ts";
 import { Statement } from "../query/statement.ts";
 import type { Frame } from "../wire/frame.ts";
+import { arrowBatches } from "./arrow-file.ts";
 import { type FoundFile, listFiles } from "./file-list.ts";
 import type { FileFormat } from "./formats.ts";
 import type { SniffedText } from "./sniffed-text.ts";
@@ -37,7 +37,6 @@ export interface FileReaderOptions {
 }
 
 const REMOTE = /^[a-z0-9]+:\/\//i;
-const ARROW_BATCH_ROWS = 65_536;
 /** Of text: few enough that later rows, which may be much longer than the first, fit a message. */
 const MAX_TEXT_BATCH_ROWS = 16_384;
 
@@ -86,6 +85,9 @@ export class FileReader implements AsyncDisposable {
       const rows = await this.#batchRows(sniffed);
       const text = new TypedText(path, sniffed, wanted);
       return { cut: `${rows}`, batches: this.#textBatches(text, rows) };
+    }
+    if (!format.reader && REMOTE.test(path)) {
+      throw new EiderError("config_invalid", `an Arrow file is read from disk alone, not ${path}`);
     }
     const batches = format.reader ? this.#duckBatches(`SELECT * FROM ${format.reader(path)}`) : arrowBatches(path);
     return { cut: "", batches };
@@ -136,14 +138,5 @@ export class FileReader implements AsyncDisposable {
     if (this.#hasHttp) return;
     await this.#extensions.load(this.#connection, "httpfs");
     this.#hasHttp = true;
-  }
-}
-
-/** Arrow's stream and file formats; no DuckDB reads them. */
-async function* arrowBatches(path: string): AsyncGenerator<RecordBatch> {
-  if (REMOTE.test(path)) throw new EiderError("config_invalid", `an Arrow file is read from disk alone, not ${path}`);
-  const reader = await RecordBatchReader.from(createReadStream(path));
-  for await (const batch of reader) {
-    for (let at = 0; at < batch.numRows; at += ARROW_BATCH_ROWS) yield batch.slice(at, at + ARROW_BATCH_ROWS);
   }
 }

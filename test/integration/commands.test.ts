@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { tableFromIPC } from "apache-arrow";
@@ -155,6 +155,39 @@ test("ingest stores each kind of file, and a run that is repeated stores nothing
   expect(String((await run(["query", "-o", "csv", count], env)).stdout)).toBe("n\n3000000\n");
   expect(await run(["ingest", join(DATA, "nothing-*.csv"), "--table", "t"], env)).toMatchObject({ code: 1 });
   expect(await run(["ingest", join(DATA, "7zip.png"), "--table", "t"], env)).toMatchObject({ code: 78 });
+});
+
+test("ingest reads Arrow files that are compressed, and says what is wrong with others", async () => {
+  await using eider = await startEider({ settings: { bufferMaxAgeSeconds: 3600 } });
+  await using dir = tempDir("ingest-arrow");
+  const env = { EIDER_URI: eider.flightUri };
+  const fixture = (name: string) => join(REPO, "test", "fixtures", "arrow", `${name}.arrow`);
+  const files = ["primitives", "texts", "nested"];
+  for (const file of files) {
+    for (const name of [file, `${file}-lz4`, `${file}-zstd`]) {
+      const ingested = await run(["ingest", fixture(name), "-t", name.replace("-", "_")], env);
+      expect([name, ingested.stderr, ingested.code]).toEqual([name, expect.stringContaining("of 1 file"), 0]);
+    }
+    for (const packed of [`${file}_lz4`, `${file}_zstd`]) {
+      // The compressed ones have each row 40 times.
+      const sql = `SELECT count(*) = 8 AS "all", (SELECT count(*) FROM (FROM ${packed} EXCEPT ALL
+        SELECT t.* FROM ${file} t, range(40))) AS others FROM (FROM ${packed} INTERSECT ALL FROM ${file})`;
+      const compared = await run(["query", "-o", "csv", sql], env);
+      expect([packed, String(compared.stdout)]).toEqual([packed, "all,others\ntrue,0\n"]);
+    }
+  }
+  const whole = readFileSync(fixture("texts-lz4"));
+  const broken = { "cut.arrow": whole.subarray(0, whole.length / 2), "text.arrow": Buffer.from("id,name\n1,eider\n") };
+  for (const [name, bytes] of Object.entries(broken)) {
+    const path = join(dir.path, name);
+    writeFileSync(path, bytes);
+    const { code, stderr } = await run(["ingest", path, "-t", "broken"], env);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining(`${path} cannot be read as Arrow's file or stream format`),
+    ]);
+    expect(stderr).toContain("None of its rows are stored");
+  }
 });
 
 test("ingest reads text by the types of the table that is there, and says where a value does not fit", async () => {
