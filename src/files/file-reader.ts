@@ -48,11 +48,13 @@ export class FileReader implements AsyncDisposable {
   readonly #database: Database;
   readonly #connection: Connection;
   readonly #extensions: Extensions;
+  readonly #progress: (line: string) => void;
   #hasHttp = false;
 
   private constructor(database: Database, connection: Connection, options: FileReaderOptions) {
     this.#database = database;
     this.#connection = connection;
+    this.#progress = options.progress;
     this.#extensions = new Extensions({ dir: options.extensionDir, progress: options.progress });
   }
 
@@ -82,10 +84,15 @@ export class FileReader implements AsyncDisposable {
   async open(path: string, format: FileFormat, wanted: readonly WantedColumn[]): Promise<FilePieces> {
     if (format.sniff) {
       const sniffed = await format.sniff(this.#connection, path);
+      if (sniffed.linesSkipped > 0) {
+        const lines = sniffed.linesSkipped === 1 ? "line 1 is" : `lines 1 to ${sniffed.linesSkipped} are`;
+        this.#progress(`${path}: ${lines} left out, being unlike the rows below`);
+      }
       const rows = await this.#batchRows(sniffed);
       const text = new TypedText(path, sniffed, wanted);
       return { cut: `${rows}`, batches: this.#textBatches(text, rows) };
     }
+    if (format.name === "parquet") await this.#refuseWideDecimals(path);
     if (!format.reader && REMOTE.test(path)) {
       throw new EiderError("config_invalid", `an Arrow file is read from disk alone, not ${path}`);
     }
@@ -108,6 +115,18 @@ export class FileReader implements AsyncDisposable {
       if (frame) return readBatchHeader(frame.header).rowCount;
     }
     return MAX_TEXT_BATCH_ROWS;
+  }
+
+  /** DuckDB 1.5.5 reads them as floating point, of which most are other numbers altogether. */
+  async #refuseWideDecimals(path: string): Promise<void> {
+    const [wide] = await this.#connection.rows("SELECT name, precision FROM parquet_schema($1) WHERE precision > 38", [
+      path,
+    ]);
+    if (!wide) return;
+    throw new EiderError(
+      "type_unsupported",
+      `${path}, column "${wide["name"]}": a decimal of ${wide["precision"]} digits; DuckDB has 38 at most: write it as a narrower decimal, text or double`,
+    );
   }
 
   async *#textBatches(text: TypedText, rows: number): AsyncGenerator<FileBatch> {

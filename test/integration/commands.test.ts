@@ -126,6 +126,12 @@ test("signs in by password and token, over TLS; 77 when it is not let in", async
   expect((await run([...args, "--tls-cert", server.cert, "--tls-key", otherKey], asAda)).code).toBe(78);
 });
 
+/** By pyarrow: a column `d`, decimal256(60, 2), with 1.50. */
+const WIDE_DECIMAL =
+  "UEFSMRUAFUAVQCwVAhUAFQYVBhwAAAACAAAAAgEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAlhUEGSw1ABgGc2NoZW1hFQIAFQ4VNBUCGAFkJQ" +
+  "oVBBV4LFwVBBV4AAAAFgIZHBkcJgAcFQ4ZJQYAGRgBZBUAFgIWZhZmJghJHBUAFQAVAgA8KQYZJgACAAAAFmYWAiYIFmYAKCBwYXJxdWV0LWNw" +
+  "cC1hcnJvdyB2ZXJzaW9uIDI2LjAuMRkcHAAAAIoAAABQQVIx";
+
 const DATA = join(REPO, "node_modules", "vega-datasets", "data");
 
 test("ingest stores each kind of file, and a run that is repeated stores nothing twice; status shows what waits", async () => {
@@ -247,6 +253,30 @@ test("ingest reads JSON whose keys differ by case alone", async () => {
     expect(await run(["ingest", path, "-t", table], env)).toMatchObject({ code: 0 });
   const sql = "SELECT s.a, s.A_1, t.A_1::INT AS typed FROM sniffed s JOIN typed t USING (a) ORDER BY a";
   expect(String((await run(["query", "-o", "csv", sql], env)).stdout)).toBe("a,A_1,typed\n1,2,2\n3,4,4\n");
+});
+
+test("ingest reads JSON keys without a name, tells of lines that it leaves out, and refuses decimals that DuckDB misreads", async () => {
+  await using eider = await startEider();
+  await using dir = tempDir("ingest-odd");
+  const env = { EIDER_URI: eider.flightUri };
+  const file = (name: string, bytes: string | Uint8Array) => {
+    writeFileSync(join(dir.path, name), bytes);
+    return join(dir.path, name);
+  };
+  const unnamed = file("unnamed.ndjson", '{"b":2,"":1,"C2":3}\n{"":4}\n');
+  await run(["query", "CREATE TABLE typed (b DECIMAL(4,1), C1 INTEGER, C2 DECIMAL(20,1))"], env);
+  for (const table of ["sniffed", "typed"]) {
+    expect(await run(["ingest", unnamed, "-t", table], env)).toMatchObject({ code: 0 });
+    const { stdout } = await run(["query", "-o", "csv", `SELECT b::INT AS b, C1, C2::INT AS C2 FROM ${table}`], env);
+    expect([table, String(stdout)]).toEqual([table, "b,C1,C2\n2,1,3\n,4,\n"]);
+  }
+  const ragged = file("ragged.csv", "id,name\n1,a\n2\n3,c,d\n");
+  const whole = file("whole.csv", "id,name\n1,a\n");
+  const said = async (path: string) => (await run(["ingest", path, "-t", "lines"], env)).stderr;
+  expect(await said(ragged)).toContain(`${ragged}: lines 1 to 3 are left out`);
+  expect(await said(whole)).not.toContain("left out");
+  const wide = await run(["ingest", file("wide.parquet", Buffer.from(WIDE_DECIMAL, "base64")), "-t", "wide"], env);
+  expect([wide.code, wide.stderr]).toEqual([1, expect.stringContaining('column "d": a decimal of 60 digits')]);
 });
 
 test("ingest reads JSON as it is: lists, structs and times with offsets beside columns that the table types", async () => {
