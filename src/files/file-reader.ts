@@ -12,6 +12,7 @@ import { arrowBatches } from "./arrow-file.ts";
 import { type FoundFile, listFiles } from "./file-list.ts";
 import type { FileFormat } from "./formats.ts";
 import type { SniffedText } from "./sniffed-text.ts";
+import { textFailure } from "./text-failure.ts";
 import { TypedText, type WantedColumn } from "./typed-text.ts";
 
 /** No other statement runs on the connection, so that no result is made to wait. */
@@ -82,22 +83,31 @@ export class FileReader implements AsyncDisposable {
 
   /** A file's batches. Text is read by the types of the columns that it is wanted for, by name; others by those of its own. */
   async open(path: string, format: FileFormat, wanted: readonly WantedColumn[]): Promise<FilePieces> {
-    if (format.sniff) {
-      const sniffed = await format.sniff(this.#connection, path);
-      if (sniffed.linesSkipped > 0) {
-        const lines = sniffed.linesSkipped === 1 ? "line 1 is" : `lines 1 to ${sniffed.linesSkipped} are`;
-        this.#progress(`${path}: ${lines} left out, being unlike the rows below`);
-      }
-      const rows = await this.#batchRows(sniffed);
-      const text = new TypedText(path, sniffed, wanted);
-      return { cut: `${rows}`, batches: this.#textBatches(text, rows) };
-    }
+    if (format.sniff) return await this.#openText(path, format.sniff, wanted);
     if (format.name === "parquet") await this.#refuseWideDecimals(path);
     if (!format.reader && REMOTE.test(path)) {
       throw new EiderError("config_invalid", `an Arrow file is read from disk alone, not ${path}`);
     }
     const batches = format.reader ? this.#duckBatches(`SELECT * FROM ${format.reader(path)}`) : arrowBatches(path);
     return { cut: "", batches };
+  }
+
+  async #openText(
+    path: string,
+    sniff: NonNullable<FileFormat["sniff"]>,
+    wanted: readonly WantedColumn[],
+  ): Promise<FilePieces> {
+    try {
+      const sniffed = await sniff(this.#connection, path);
+      if (sniffed.linesSkipped > 0) {
+        const lines = sniffed.linesSkipped === 1 ? "line 1 is" : `lines 1 to ${sniffed.linesSkipped} are`;
+        this.#progress(`${path}: ${lines} left out, being unlike the rows below`);
+      }
+      const rows = await this.#batchRows(sniffed);
+      return { cut: `${rows}`, batches: this.#textBatches(path, new TypedText(path, sniffed, wanted), rows) };
+    } catch (error) {
+      throw textFailure(error, path);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -129,11 +139,11 @@ export class FileReader implements AsyncDisposable {
     );
   }
 
-  async *#textBatches(text: TypedText, rows: number): AsyncGenerator<FileBatch> {
+  async *#textBatches(path: string, text: TypedText, rows: number): AsyncGenerator<FileBatch> {
     try {
       yield* this.#duckBatches(text.sql, { maxBatchRows: rows, maxBatchBytes: Number.POSITIVE_INFINITY });
     } catch (error) {
-      throw await text.explain(error, this.#connection);
+      throw textFailure(await text.explain(error, this.#connection), path);
     }
   }
 

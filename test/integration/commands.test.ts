@@ -279,6 +279,34 @@ test("ingest reads JSON keys without a name, tells of lines that it leaves out, 
   expect([wide.code, wide.stderr]).toEqual([1, expect.stringContaining('column "d": a decimal of 60 digits')]);
 });
 
+test("ingest says in its own words what is wrong with a file of text, a folder and a name", async () => {
+  await using eider = await startEider();
+  await using dir = tempDir("ingest-wrong");
+  const env = { EIDER_URI: eider.flightUri };
+  const late = Array.from({ length: 30_000 }, (_, i) => i).join("\n");
+  const refused: ReadonlyArray<readonly [name: string, bytes: string | Uint8Array, message: string]> = [
+    ["latin1.csv", Buffer.from("id,name\n1,M\u00fcller\n", "latin1"), "convert it first, say by iconv"],
+    ["late.csv", `id\n${late}\nabc\n`, "CSV Error on Line: 30002"],
+    ["late.csv", `id\n${late}\nabc\n`, "CREATE TABLE first"],
+    ["cut.json", '{"a":1}\n{"a":', "unexpected end of data"],
+    ["twice.ndjson", '{"a":1,"a":2}\n', 'has duplicate key "a"'],
+  ];
+  for (const [name, bytes, message] of refused) {
+    const path = join(dir.path, name);
+    writeFileSync(path, bytes);
+    const { code, stderr } = await run(["ingest", path, "-t", "wrong"], env);
+    expect([name, code, stderr]).toEqual([name, 1, expect.stringContaining(message)]);
+    expect(stderr).toContain(path);
+    // Of DuckDB's readers, which are not called by hand here.
+    expect(stderr).not.toMatch(/ignore_errors|encoding=|sample_size|LINE 1|Set By User/);
+  }
+  const folder = await run(["ingest", dir.path, "-t", "wrong"], env);
+  expect([folder.code, folder.stderr]).toEqual([1, expect.stringContaining(`${dir.path} is a folder`)]);
+  const hash = join(dir.path, "a#1?.csv");
+  writeFileSync(hash, "id\n1\n");
+  expect(await run(["ingest", hash, "-t", "named"], env)).toMatchObject({ code: 0 });
+});
+
 test("ingest reads JSON as it is: lists, structs and times with offsets beside columns that the table types", async () => {
   await using eider = await startEider({ settings: { bufferMaxAgeSeconds: 3600 } });
   await using dir = tempDir("ingest-json");
