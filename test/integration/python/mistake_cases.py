@@ -46,6 +46,11 @@ MISTAKES = [
     (WRONG, "CREATE TABLE huge (n HUGEINT)", '"n"', "DECIMAL(38,0)"),
     (WRONG, "CREATE TABLE u (a INTEGER PRIMARY KEY, b INTEGER UNIQUE)", "UNIQUE"),
     (WRONG, "CREATE INDEX i ON told_off (id)", "does not support indexes"),
+    (WRONG, "ALTER TABLE told_off ADD PRIMARY KEY (id)", "CALL eider_set_primary_key"),
+    (MISSING, "SELECT * FROM duckling_queue.told_off", "takes INSERT INTO duckling_queue.TABLE alone", "main.TABLE itself"),
+    (MISSING, "DELETE FROM duckling_queue.told_off", "takes INSERT INTO duckling_queue.TABLE alone"),
+    (MISSING, "INSERT INTO duckling_queue.main.told_off VALUES (1)", "takes INSERT INTO duckling_queue.TABLE alone"),
+    (WRONG, "CREATE TABLE duckling_queue.told (id INTEGER)", "takes INSERT INTO duckling_queue.TABLE alone"),
     (MISSING, "LOAD no_extension", "no_extension"),
 ]
 
