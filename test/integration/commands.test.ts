@@ -17,7 +17,11 @@ interface Ran {
 }
 
 /** Runs `bin/eider` as a process of its own, as a person does. */
-function run(args: readonly string[], env: Readonly<Record<string, string>>, input = ""): Promise<Ran> {
+function run(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  input: string | Uint8Array = "",
+): Promise<Ran> {
   return new Promise((resolve) => {
     const child = execFile(
       join(REPO, "bin", "eider"),
@@ -73,6 +77,38 @@ test("query prints every format, of an argument, a file and standard input; flus
   const table = String((await run(["query", sql], env)).stdout);
   expect(table).toContain("               1  eider  2.10");
   expect(table).toContain("(2 rows)");
+});
+
+test("query prints intervals and times of every year as HTTP does, and takes SQL in UTF-8 alone, comments before it", async () => {
+  await using eider = await startEider();
+  await using dir = tempDir("query-values");
+  const env = { EIDER_URI: eider.flightUri };
+  const days = ["0044-03-15 (BC)", "0001-01-01 (BC)", "0004-02-29", "1582-10-15", "1900-03-01", "12000-02-29"];
+  const far = ["5877642-06-25 (BC)", "5881580-07-10", "infinity"];
+  const values = [
+    ...["1 year 1 day", "14 months -1 day", "-1 month -2 days -3.5 seconds", "100 hours"].map(
+      (text) => `INTERVAL '${text}'`,
+    ),
+    ...[...days, ...far].map((text) => `DATE '${text}'`),
+    ...days.map((text) => `TIMESTAMP '${text} 23:59:59.000001'`),
+    ...days.map((text) => `TIMESTAMPTZ '${text} 01:02:03+00'`),
+    "TIMESTAMP '290309-12-22 (BC) 00:00:00'",
+    "TIMESTAMP_S '294247-01-10 04:00:54'",
+    "TIMESTAMP_NS '1969-12-31 23:59:59.000000001'",
+    "TIME '24:00:00'",
+    "TIME_NS '01:02:03.123456789'",
+  ];
+  const sql = `-- of every kind\nSELECT ${values.map((value, i) => `${value} AS c${i}`).join(", ")}`;
+  const accept = "application/x-ndjson";
+  const body = JSON.stringify({ sql });
+  const told = await fetch(`${eider.httpUrl}/query`, { method: "POST", headers: { accept }, body });
+  expect(String((await run(["query", "-o", "ndjson", sql], env)).stdout)).toBe(await told.text());
+  const latin1 = Buffer.from("SELECT 'M\u00fcller'", "latin1");
+  const file = join(dir.path, "latin1.sql");
+  writeFileSync(file, latin1);
+  for (const refused of [await run(["query", "-f", file], env), await run(["query"], env, latin1)]) {
+    expect(refused).toMatchObject({ code: 78, stderr: expect.stringContaining("is not UTF-8") });
+  }
 });
 
 test("a person at a terminal gets a pager, and none for a pipe", async () => {
