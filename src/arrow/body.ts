@@ -55,7 +55,8 @@ export class BodyReader {
     this.length = readInt64(view, at, `the length of column "${path}"`);
     this.nullCount = readInt64(view, at + 8, `the null count of column "${path}"`);
     this.checkLength(this.length, `column "${path}"`);
-    if (this.nullCount < 0 || this.nullCount > this.length) {
+    // -1: not counted, as arrow-js says of a list's items that are a part of others.
+    if (this.nullCount < -1 || this.nullCount > this.length) {
       throw malformed(`column "${path}" claims ${this.nullCount} NULLs in ${this.length} rows`);
     }
   }

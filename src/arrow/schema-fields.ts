@@ -100,7 +100,7 @@ export class FieldReader {
   readAll(tables: readonly FlatTable[], parent: string, depth = 0): Field[] {
     if (depth > MAX_DEPTH) throw malformed(`field "${parent}" is nested more than ${MAX_DEPTH} levels deep`);
     this.#fieldsLeft -= tables.length;
-    if (this.#fieldsLeft < 0) throw malformed(`the schema has more than ${MAX_FIELDS} fields`);
+    if (this.#fieldsLeft < 0) throw tooManyFields();
     return tables.map((table) => this.#read(table, parent, depth));
   }
 
@@ -160,4 +160,11 @@ function readMap(table: FlatTable, entries: Field, path: string): DataType {
     throw malformed(`map field "${path}" must have one struct child with a key and a value`);
   }
   return new Map_(entries, table.bool(0));
+}
+
+function tooManyFields(): EiderError {
+  return new EiderError(
+    "request_invalid",
+    `the schema has more than ${MAX_FIELDS} fields, members of nested ones among them; send some as text, say as JSON`,
+  );
 }

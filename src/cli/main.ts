@@ -40,7 +40,9 @@ export async function runCli(args: readonly string[], shell: Shell): Promise<num
     chosen.run = run;
   });
   try {
-    await program.parseAsync([...args], { from: "user" });
+    // SQL that begins with a comment is no flag.
+    const words = args.map((arg) => (/^--\s/.test(arg) ? ` ${arg}` : arg));
+    await program.parseAsync(words, { from: "user" });
     return chosen.run === undefined ? EXIT.ok : await chosen.run();
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.config;

@@ -2,9 +2,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
-import { text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import type { FailpointSpec } from "../base/failpoints.ts";
 import type { Shell } from "./shell.ts";
+import { utf8Text } from "./utf8-text.ts";
 
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
@@ -17,7 +18,7 @@ export function processShell(failpoints?: FailpointSpec): Shell {
     stderr: (text) => void process.stderr.write(text),
     write,
     page: (text) => page(text, process.env),
-    readInput: () => text(process.stdin),
+    readInput: async () => utf8Text(await buffer(process.stdin), "standard input"),
     stdinIsTerminal: process.stdin.isTTY === true,
     stdoutIsTerminal: process.stdout.isTTY === true,
     stderrIsTerminal: process.stderr.isTTY === true,

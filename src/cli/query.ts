@@ -9,6 +9,7 @@ import { FORMAT_NAMES, type FormatName, IS_BINARY } from "./output/format-names.
 import { FORMATS } from "./output/formats.ts";
 import { ProgressLine, rateText } from "./output/progress.ts";
 import { EXIT, type Shell } from "./shell.ts";
+import { utf8Text } from "./utf8-text.ts";
 
 export interface QueryFlags extends ConnectionFlags {
   readonly file?: string;
@@ -80,9 +81,8 @@ async function textOf(argument: string | undefined, file: string | undefined, sh
     if (shell.stdinIsTerminal) shell.stderr("SQL, then Ctrl-D:\n");
     return await shell.readInput();
   }
-  try {
-    return await readFile(resolve(shell.cwd, file), "utf8");
-  } catch (error) {
+  const bytes = await readFile(resolve(shell.cwd, file)).catch((error: unknown) => {
     throw new EiderError("config_invalid", `cannot read ${file}: ${messageOf(error)}`);
-  }
+  });
+  return utf8Text(bytes, file);
 }

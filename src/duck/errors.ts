@@ -94,7 +94,14 @@ export function fromDuckError(error: unknown): EiderError {
 const ADVICE: { readonly [C in ErrorCode]?: (text: string) => string } = {
   write_conflict: adviseOnConflict,
   disk_full: withoutPaths,
+  sql_invalid: adviseOnKeys,
 };
+
+/** DuckLake has no constraints; a primary key is Eider's, and there is no ALTER TABLE for it. */
+function adviseOnKeys(text: string): string {
+  if (!text.includes("Adding indexes or constraints is not supported in DuckLake")) return text;
+  return `${text}: CALL eider_set_primary_key('schema.table', ['column', …]) gives a table a primary key`;
+}
 
 /** The settings that say where files are, by the files' names. */
 const PLACES: ReadonlyArray<readonly [RegExp, string]> = [

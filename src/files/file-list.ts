@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import type { Connection } from "../duck/database.ts";
 import { quoteLiteral } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
@@ -22,7 +24,15 @@ export async function listFiles(connection: Connection, pattern: string): Promis
   const rows = await connection.rows(
     `SELECT filename, size, epoch_us(last_modified) AS changed, version() AS engine FROM read_blob(${quoteLiteral(pattern)}) ORDER BY filename`,
   );
-  if (rows.length === 0) throw new EiderError("not_found", `no file is called ${pattern}`);
+  if (rows.length === 0) {
+    const isFolder = statSync(pattern, { throwIfNoEntry: false })?.isDirectory() === true;
+    throw new EiderError(
+      "not_found",
+      isFolder
+        ? `${pattern} is a folder: name its files by a glob, '${join(pattern, "*.parquet")}'`
+        : `no file is called ${pattern}`,
+    );
+  }
   return rows.map(({ filename, size, changed, engine }) => {
     const facts = [filename, size, changed, engine].map(String);
     const fingerprint = createHash("sha256").update(JSON.stringify(facts));

@@ -1,5 +1,4 @@
-import { createReadStream } from "node:fs";
-import { type RecordBatch, RecordBatchReader } from "apache-arrow";
+import type { RecordBatch } from "apache-arrow";
 import { readBatchHeader } from "../arrow/batch-header.ts";
 import { type Connection, Database } from "../duck/database.ts";
 import { Extensions } from "../duck/extensions.ts";
@@ -9,9 +8,11 @@ import { Slot } from "../query/slot.ts";
 import { SpoolSpace } from "../query/spool-space.ts";
 import { Statement } from "../query/statement.ts";
 import type { Frame } from "../wire/frame.ts";
+import { arrowBatches } from "./arrow-file.ts";
 import { type FoundFile, listFiles } from "./file-list.ts";
 import type { FileFormat } from "./formats.ts";
 import type { SniffedText } from "./sniffed-text.ts";
+import { textFailure } from "./text-failure.ts";
 import { TypedText, type WantedColumn } from "./typed-text.ts";
 
 /** No other statement runs on the connection, so that no result is made to wait. */
@@ -37,7 +38,6 @@ export interface FileReaderOptions {
 }
 
 const REMOTE = /^[a-z0-9]+:\/\//i;
-const ARROW_BATCH_ROWS = 65_536;
 /** Of text: few enough that later rows, which may be much longer than the first, fit a message. */
 const MAX_TEXT_BATCH_ROWS = 16_384;
 
@@ -49,11 +49,13 @@ export class FileReader implements AsyncDisposable {
   readonly #database: Database;
   readonly #connection: Connection;
   readonly #extensions: Extensions;
+  readonly #progress: (line: string) => void;
   #hasHttp = false;
 
   private constructor(database: Database, connection: Connection, options: FileReaderOptions) {
     this.#database = database;
     this.#connection = connection;
+    this.#progress = options.progress;
     this.#extensions = new Extensions({ dir: options.extensionDir, progress: options.progress });
   }
 
@@ -81,14 +83,31 @@ export class FileReader implements AsyncDisposable {
 
   /** A file's batches. Text is read by the types of the columns that it is wanted for, by name; others by those of its own. */
   async open(path: string, format: FileFormat, wanted: readonly WantedColumn[]): Promise<FilePieces> {
-    if (format.sniff) {
-      const sniffed = await format.sniff(this.#connection, path);
-      const rows = await this.#batchRows(sniffed);
-      const text = new TypedText(path, sniffed, wanted);
-      return { cut: `${rows}`, batches: this.#textBatches(text, rows) };
+    if (format.sniff) return await this.#openText(path, format.sniff, wanted);
+    if (format.name === "parquet") await this.#refuseWideDecimals(path);
+    if (!format.reader && REMOTE.test(path)) {
+      throw new EiderError("config_invalid", `an Arrow file is read from disk alone, not ${path}`);
     }
     const batches = format.reader ? this.#duckBatches(`SELECT * FROM ${format.reader(path)}`) : arrowBatches(path);
     return { cut: "", batches };
+  }
+
+  async #openText(
+    path: string,
+    sniff: NonNullable<FileFormat["sniff"]>,
+    wanted: readonly WantedColumn[],
+  ): Promise<FilePieces> {
+    try {
+      const sniffed = await sniff(this.#connection, path);
+      if (sniffed.linesSkipped > 0) {
+        const lines = sniffed.linesSkipped === 1 ? "line 1 is" : `lines 1 to ${sniffed.linesSkipped} are`;
+        this.#progress(`${path}: ${lines} left out, being unlike the rows below`);
+      }
+      const rows = await this.#batchRows(sniffed);
+      return { cut: `${rows}`, batches: this.#textBatches(path, new TypedText(path, sniffed, wanted), rows) };
+    } catch (error) {
+      throw textFailure(error, path);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -108,11 +127,23 @@ export class FileReader implements AsyncDisposable {
     return MAX_TEXT_BATCH_ROWS;
   }
 
-  async *#textBatches(text: TypedText, rows: number): AsyncGenerator<FileBatch> {
+  /** DuckDB 1.5.5 reads them as floating point, of which most are other numbers altogether. */
+  async #refuseWideDecimals(path: string): Promise<void> {
+    const [wide] = await this.#connection.rows("SELECT name, precision FROM parquet_schema($1) WHERE precision > 38", [
+      path,
+    ]);
+    if (!wide) return;
+    throw new EiderError(
+      "type_unsupported",
+      `${path}, column "${wide["name"]}": a decimal of ${wide["precision"]} digits; DuckDB has 38 at most: write it as a narrower decimal, text or double`,
+    );
+  }
+
+  async *#textBatches(path: string, text: TypedText, rows: number): AsyncGenerator<FileBatch> {
     try {
       yield* this.#duckBatches(text.sql, { maxBatchRows: rows, maxBatchBytes: Number.POSITIVE_INFINITY });
     } catch (error) {
-      throw await text.explain(error, this.#connection);
+      throw textFailure(await text.explain(error, this.#connection), path);
     }
   }
 
@@ -136,14 +167,5 @@ export class FileReader implements AsyncDisposable {
     if (this.#hasHttp) return;
     await this.#extensions.load(this.#connection, "httpfs");
     this.#hasHttp = true;
-  }
-}
-
-/** Arrow's stream and file formats; no DuckDB reads them. */
-async function* arrowBatches(path: string): AsyncGenerator<RecordBatch> {
-  if (REMOTE.test(path)) throw new EiderError("config_invalid", `an Arrow file is read from disk alone, not ${path}`);
-  const reader = await RecordBatchReader.from(createReadStream(path));
-  for await (const batch of reader) {
-    for (let at = 0; at < batch.numRows; at += ARROW_BATCH_ROWS) yield batch.slice(at, at + ARROW_BATCH_ROWS);
   }
 }

@@ -28,7 +28,8 @@ export const FILE_FORMAT_NAMES: readonly string[] = FORMATS.map(({ name }) => na
 
 /** By `name` when given, else by the path's ending. Throws `config_invalid`. */
 export function fileFormatOf(path: string, name?: string): FileFormat {
-  const plain = path.split(/[?#]/)[0]?.toLowerCase() ?? "";
+  // Of an address alone: a file on disk may be called `a#1.csv`.
+  const plain = (path.includes("://") ? (path.split(/[?#]/)[0] ?? "") : path).toLowerCase();
   const format = FORMATS.find((row) =>
     name === undefined ? row.endings.some((ending) => plain.endsWith(ending)) : row.name === name,
   );

@@ -24,6 +24,8 @@ export interface SniffedText {
   isInexact?(column: string): string;
   /** Lines above the first row; undefined: rows are not lines. */
   readonly linesAbove: number | undefined;
+  /** Of these, those that are not the columns' names. */
+  readonly linesSkipped: number;
 }
 
 /** How `sniff_csv` says that there is no such character. */
@@ -62,10 +64,20 @@ export async function sniffCsv(connection: Connection, path: string): Promise<Sn
     textType: "VARCHAR",
     text: (column) => column,
     linesAbove: Number(row["skip"]) + (hasHeader ? 1 : 0),
+    linesSkipped: Number(row["skip"]),
   };
 }
 
 const JSON_PATTERNED: ReadonlySet<string> = new Set(["DATE", "TIMESTAMP"]);
+
+/** DuckDB's name for the key "", by its place, which as a column that is asked for is no key of the file either. */
+async function isUnnamed(connection: Connection, file: string, name: string, place: number): Promise<boolean> {
+  if (name !== `C${place}`) return false;
+  const keyed = await connection.rows(
+    `SELECT 1 FROM read_json(${file}, columns={C${place}: 'JSON'}) WHERE C${place} IS NOT NULL LIMIT 1`,
+  );
+  return keyed.length === 0;
+}
 
 /** Of keys that differ only by case DuckDB calls the second `KEY_1`, which as a column that is asked for is no key of the file. */
 function mayBeRenamed(name: string, names: ReadonlySet<string>): boolean {
@@ -80,10 +92,15 @@ export async function sniffJson(connection: Connection, path: string): Promise<S
     `SELECT column_name AS name, column_type AS type FROM (DESCRIBE FROM read_json(${file}))`,
   );
   const names = new Set(rows.map(({ name }) => String(name).toLowerCase()));
+  const unnamed = new Set<string>();
+  for (const [place, { name }] of rows.entries()) {
+    if (await isUnnamed(connection, file, String(name), place)) unnamed.add(String(name));
+  }
+  const isRenamed = (name: string) => unnamed.has(name) || mayBeRenamed(name, names);
   const columns = rows.map(({ name, type }) => ({
     name: String(name),
     type: String(type),
-    isOfOwnPattern: JSON_PATTERNED.has(String(type)) || mayBeRenamed(String(name), names),
+    isOfOwnPattern: JSON_PATTERNED.has(String(type)) || isRenamed(String(name)),
   }));
   const sniffed = columns.map(({ type }) => type).join();
   return {
@@ -94,7 +111,7 @@ export async function sniffJson(connection: Connection, path: string): Promise<S
       const given: string[] = [];
       for (const [i, { name }] of columns.entries()) {
         const type = types[i] ?? "JSON";
-        if (isNested(type) || JSON_PATTERNED.has(type) || mayBeRenamed(name, names)) left.push(quoteIdentifier(name));
+        if (isNested(type) || JSON_PATTERNED.has(type) || isRenamed(name)) left.push(quoteIdentifier(name));
         else given.push(`${quoteIdentifier(name)}: ${quoteLiteral(type)}`);
       }
       const reader = `read_json(${file}, columns={${given.join(", ")}})`;
@@ -108,5 +125,6 @@ export async function sniffJson(connection: Connection, path: string): Promise<S
     isInexact: (column) =>
       `regexp_matches(${column}::VARCHAR, '^[^"]*[.eE]') AND length(regexp_replace(${column}::VARCHAR, '([eE].*|[^0-9])', '', 'g')) > 15`,
     linesAbove: undefined,
+    linesSkipped: 0,
   };
 }

@@ -67,6 +67,14 @@ function checkNames(shape: TableShape): void {
   if (holds !== undefined)
     throw new EiderError("request_invalid", `schema ${schema} holds ${holds}; choose another schema`);
   if (shape.columns.length === 0) throw new EiderError("request_invalid", `table ${name} needs at least one column`);
+  const unnamed = shape.columns.findIndex((column) => column.name === "");
+  if (unnamed !== -1) {
+    throw new EiderError("request_invalid", `column ${unnamed + 1} of table ${name} has no name; give it one`);
+  }
+  // SQL ends at this character.
+  if ([schema, table, ...shape.columns.map((column) => column.name)].some((part) => part.includes("\0"))) {
+    throw new EiderError("request_invalid", `a name of table ${name} or of its columns holds U+0000; leave it out`);
+  }
   const reserved = shape.columns.find((column) => RESERVED_COLUMNS.includes(column.name.toLowerCase()));
   if (reserved) {
     throw new EiderError("request_invalid", `column name ${reserved.name} of table ${name} is reserved; rename it`);

@@ -216,6 +216,18 @@ const createQueueSchema: Recognizer = (piece, cursor, defaults) => {
   );
 };
 
+/** Without it nothing is flushed any more. Its tables may be dropped one by one: a lost node's watermark. */
+const dropStateSchema: Recognizer = (piece, cursor) => {
+  if (!cursor.words("drop", "schema")) return undefined;
+  cursor.words("if", "exists");
+  if (!sameName(cursor.qualifiedName(piece.sql)?.at(-1), STATE_SCHEMA)) return undefined;
+  throw new EiderError(
+    "forbidden",
+    `schema ${STATE_SCHEMA} holds Eider's own state, by which rows are flushed once; a lost node's traces go by ` +
+      `DROP TABLE lake.${STATE_SCHEMA}."watermark_WRITER-ID"`,
+  );
+};
+
 const RECOGNIZERS: readonly Recognizer[] = [
   pragmaFlush,
   callFlush,
@@ -226,6 +238,7 @@ const RECOGNIZERS: readonly Recognizer[] = [
   explainQueueInsert,
   createTable,
   createQueueSchema,
+  dropStateSchema,
 ];
 
 /** Undefined: the statement is DuckDB's alone. */

@@ -31,6 +31,7 @@ import { EngineStatement } from "./engine-statement.ts";
 import type { Guard } from "./guard.ts";
 import { GuardedStatement } from "./guarded-statement.ts";
 import { prepareOwn, ScriptStatement } from "./own-statements.ts";
+import { explainQueueMisuse } from "./queue-misuse.ts";
 import { ReadBarrier } from "./read-barrier.ts";
 import { frameRows } from "./row-streams.ts";
 import type { SessionServices } from "./services.ts";
@@ -111,7 +112,7 @@ export class ClientSession implements Session, SessionContext {
     try {
       return await (own ? prepareOwn(this, own, piece, options) : EngineStatement.prepare(this, piece, options));
     } catch (error) {
-      throw await this.services.lake.afterError(error);
+      throw explainQueueMisuse(await this.services.lake.afterError(error), this.services.names);
     }
   }
 

@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { tableFromIPC } from "apache-arrow";
@@ -17,7 +17,11 @@ interface Ran {
 }
 
 /** Runs `bin/eider` as a process of its own, as a person does. */
-function run(args: readonly string[], env: Readonly<Record<string, string>>, input = ""): Promise<Ran> {
+function run(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  input: string | Uint8Array = "",
+): Promise<Ran> {
   return new Promise((resolve) => {
     const child = execFile(
       join(REPO, "bin", "eider"),
@@ -75,6 +79,38 @@ test("query prints every format, of an argument, a file and standard input; flus
   expect(table).toContain("(2 rows)");
 });
 
+test("query prints intervals and times of every year as HTTP does, and takes SQL in UTF-8 alone, comments before it", async () => {
+  await using eider = await startEider();
+  await using dir = tempDir("query-values");
+  const env = { EIDER_URI: eider.flightUri };
+  const days = ["0044-03-15 (BC)", "0001-01-01 (BC)", "0004-02-29", "1582-10-15", "1900-03-01", "12000-02-29"];
+  const far = ["5877642-06-25 (BC)", "5881580-07-10", "infinity"];
+  const values = [
+    ...["1 year 1 day", "14 months -1 day", "-1 month -2 days -3.5 seconds", "100 hours"].map(
+      (text) => `INTERVAL '${text}'`,
+    ),
+    ...[...days, ...far].map((text) => `DATE '${text}'`),
+    ...days.map((text) => `TIMESTAMP '${text} 23:59:59.000001'`),
+    ...days.map((text) => `TIMESTAMPTZ '${text} 01:02:03+00'`),
+    "TIMESTAMP '290309-12-22 (BC) 00:00:00'",
+    "TIMESTAMP_S '294247-01-10 04:00:54'",
+    "TIMESTAMP_NS '1969-12-31 23:59:59.000000001'",
+    "TIME '24:00:00'",
+    "TIME_NS '01:02:03.123456789'",
+  ];
+  const sql = `-- of every kind\nSELECT ${values.map((value, i) => `${value} AS c${i}`).join(", ")}`;
+  const accept = "application/x-ndjson";
+  const body = JSON.stringify({ sql });
+  const told = await fetch(`${eider.httpUrl}/query`, { method: "POST", headers: { accept }, body });
+  expect(String((await run(["query", "-o", "ndjson", sql], env)).stdout)).toBe(await told.text());
+  const latin1 = Buffer.from("SELECT 'M\u00fcller'", "latin1");
+  const file = join(dir.path, "latin1.sql");
+  writeFileSync(file, latin1);
+  for (const refused of [await run(["query", "-f", file], env), await run(["query"], env, latin1)]) {
+    expect(refused).toMatchObject({ code: 78, stderr: expect.stringContaining("is not UTF-8") });
+  }
+});
+
 test("a person at a terminal gets a pager, and none for a pipe", async () => {
   await using eider = await startEider();
   const shown = async (pager: string) => {
@@ -126,6 +162,12 @@ test("signs in by password and token, over TLS; 77 when it is not let in", async
   expect((await run([...args, "--tls-cert", server.cert, "--tls-key", otherKey], asAda)).code).toBe(78);
 });
 
+/** By pyarrow: a column `d`, decimal256(60, 2), with 1.50. */
+const WIDE_DECIMAL =
+  "UEFSMRUAFUAVQCwVAhUAFQYVBhwAAAACAAAAAgEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAlhUEGSw1ABgGc2NoZW1hFQIAFQ4VNBUCGAFkJQ" +
+  "oVBBV4LFwVBBV4AAAAFgIZHBkcJgAcFQ4ZJQYAGRgBZBUAFgIWZhZmJghJHBUAFQAVAgA8KQYZJgACAAAAFmYWAiYIFmYAKCBwYXJxdWV0LWNw" +
+  "cC1hcnJvdyB2ZXJzaW9uIDI2LjAuMRkcHAAAAIoAAABQQVIx";
+
 const DATA = join(REPO, "node_modules", "vega-datasets", "data");
 
 test("ingest stores each kind of file, and a run that is repeated stores nothing twice; status shows what waits", async () => {
@@ -155,6 +197,39 @@ test("ingest stores each kind of file, and a run that is repeated stores nothing
   expect(String((await run(["query", "-o", "csv", count], env)).stdout)).toBe("n\n3000000\n");
   expect(await run(["ingest", join(DATA, "nothing-*.csv"), "--table", "t"], env)).toMatchObject({ code: 1 });
   expect(await run(["ingest", join(DATA, "7zip.png"), "--table", "t"], env)).toMatchObject({ code: 78 });
+});
+
+test("ingest reads Arrow files that are compressed, and says what is wrong with others", async () => {
+  await using eider = await startEider({ settings: { bufferMaxAgeSeconds: 3600 } });
+  await using dir = tempDir("ingest-arrow");
+  const env = { EIDER_URI: eider.flightUri };
+  const fixture = (name: string) => join(REPO, "test", "fixtures", "arrow", `${name}.arrow`);
+  const files = ["primitives", "texts", "nested"];
+  for (const file of files) {
+    for (const name of [file, `${file}-lz4`, `${file}-zstd`]) {
+      const ingested = await run(["ingest", fixture(name), "-t", name.replace("-", "_")], env);
+      expect([name, ingested.stderr, ingested.code]).toEqual([name, expect.stringContaining("of 1 file"), 0]);
+    }
+    for (const packed of [`${file}_lz4`, `${file}_zstd`]) {
+      // The compressed ones have each row 40 times.
+      const sql = `SELECT count(*) = 8 AS "all", (SELECT count(*) FROM (FROM ${packed} EXCEPT ALL
+        SELECT t.* FROM ${file} t, range(40))) AS others FROM (FROM ${packed} INTERSECT ALL FROM ${file})`;
+      const compared = await run(["query", "-o", "csv", sql], env);
+      expect([packed, String(compared.stdout)]).toEqual([packed, "all,others\ntrue,0\n"]);
+    }
+  }
+  const whole = readFileSync(fixture("texts-lz4"));
+  const broken = { "cut.arrow": whole.subarray(0, whole.length / 2), "text.arrow": Buffer.from("id,name\n1,eider\n") };
+  for (const [name, bytes] of Object.entries(broken)) {
+    const path = join(dir.path, name);
+    writeFileSync(path, bytes);
+    const { code, stderr } = await run(["ingest", path, "-t", "broken"], env);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining(`${path} cannot be read as Arrow's file or stream format`),
+    ]);
+    expect(stderr).toContain("None of its rows are stored");
+  }
 });
 
 test("ingest reads text by the types of the table that is there, and says where a value does not fit", async () => {
@@ -214,6 +289,58 @@ test("ingest reads JSON whose keys differ by case alone", async () => {
     expect(await run(["ingest", path, "-t", table], env)).toMatchObject({ code: 0 });
   const sql = "SELECT s.a, s.A_1, t.A_1::INT AS typed FROM sniffed s JOIN typed t USING (a) ORDER BY a";
   expect(String((await run(["query", "-o", "csv", sql], env)).stdout)).toBe("a,A_1,typed\n1,2,2\n3,4,4\n");
+});
+
+test("ingest reads JSON keys without a name, tells of lines that it leaves out, and refuses decimals that DuckDB misreads", async () => {
+  await using eider = await startEider();
+  await using dir = tempDir("ingest-odd");
+  const env = { EIDER_URI: eider.flightUri };
+  const file = (name: string, bytes: string | Uint8Array) => {
+    writeFileSync(join(dir.path, name), bytes);
+    return join(dir.path, name);
+  };
+  const unnamed = file("unnamed.ndjson", '{"b":2,"":1,"C2":3}\n{"":4}\n');
+  await run(["query", "CREATE TABLE typed (b DECIMAL(4,1), C1 INTEGER, C2 DECIMAL(20,1))"], env);
+  for (const table of ["sniffed", "typed"]) {
+    expect(await run(["ingest", unnamed, "-t", table], env)).toMatchObject({ code: 0 });
+    const { stdout } = await run(["query", "-o", "csv", `SELECT b::INT AS b, C1, C2::INT AS C2 FROM ${table}`], env);
+    expect([table, String(stdout)]).toEqual([table, "b,C1,C2\n2,1,3\n,4,\n"]);
+  }
+  const ragged = file("ragged.csv", "id,name\n1,a\n2\n3,c,d\n");
+  const whole = file("whole.csv", "id,name\n1,a\n");
+  const said = async (path: string) => (await run(["ingest", path, "-t", "lines"], env)).stderr;
+  expect(await said(ragged)).toContain(`${ragged}: lines 1 to 3 are left out`);
+  expect(await said(whole)).not.toContain("left out");
+  const wide = await run(["ingest", file("wide.parquet", Buffer.from(WIDE_DECIMAL, "base64")), "-t", "wide"], env);
+  expect([wide.code, wide.stderr]).toEqual([1, expect.stringContaining('column "d": a decimal of 60 digits')]);
+});
+
+test("ingest says in its own words what is wrong with a file of text, a folder and a name", async () => {
+  await using eider = await startEider();
+  await using dir = tempDir("ingest-wrong");
+  const env = { EIDER_URI: eider.flightUri };
+  const late = Array.from({ length: 30_000 }, (_, i) => i).join("\n");
+  const refused: ReadonlyArray<readonly [name: string, bytes: string | Uint8Array, message: string]> = [
+    ["latin1.csv", Buffer.from("id,name\n1,M\u00fcller\n", "latin1"), "convert it first, say by iconv"],
+    ["late.csv", `id\n${late}\nabc\n`, "CSV Error on Line: 30002"],
+    ["late.csv", `id\n${late}\nabc\n`, "CREATE TABLE first"],
+    ["cut.json", '{"a":1}\n{"a":', "unexpected end of data"],
+    ["twice.ndjson", '{"a":1,"a":2}\n', 'has duplicate key "a"'],
+  ];
+  for (const [name, bytes, message] of refused) {
+    const path = join(dir.path, name);
+    writeFileSync(path, bytes);
+    const { code, stderr } = await run(["ingest", path, "-t", "wrong"], env);
+    expect([name, code, stderr]).toEqual([name, 1, expect.stringContaining(message)]);
+    expect(stderr).toContain(path);
+    // Of DuckDB's readers, which are not called by hand here.
+    expect(stderr).not.toMatch(/ignore_errors|encoding=|sample_size|LINE 1|Set By User/);
+  }
+  const folder = await run(["ingest", dir.path, "-t", "wrong"], env);
+  expect([folder.code, folder.stderr]).toEqual([1, expect.stringContaining(`${dir.path} is a folder`)]);
+  const hash = join(dir.path, "a#1?.csv");
+  writeFileSync(hash, "id\n1\n");
+  expect(await run(["ingest", hash, "-t", "named"], env)).toMatchObject({ code: 0 });
 });
 
 test("ingest reads JSON as it is: lists, structs and times with offsets beside columns that the table types", async () => {

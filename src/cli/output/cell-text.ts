@@ -11,6 +11,7 @@ import {
   TimeUnit,
   Type,
 } from "apache-arrow";
+import { dateText, dateTimeText } from "./date-text.ts";
 
 /** How a value is written. JSON takes a bare text as it is and another as a string. */
 interface Text {
@@ -23,8 +24,7 @@ type Writer = (data: Data, row: number) => Text;
 /** Digits that a double, which most JSON readers make of a number, keeps for certain. */
 const DOUBLE_DIGITS = 15;
 const FLOAT_DIGITS = { least: 6, most: 9 };
-const DAY_MS = 86_400_000;
-const MICROS = 1_000_000n;
+const DAY_SECONDS = 86_400n;
 /** DuckDB's infinite dates and timestamps. */
 const DATE_INFINITY = 2 ** 31 - 1;
 const TIMESTAMP_INFINITY = 2n ** 63n - 1n;
@@ -45,8 +45,8 @@ const WRITERS: Readonly<Partial<Record<Type, Writer>>> = {
   [Type.LargeUtf8]: (data, row) => quoted(utf8.decode(bytesAt(data, row))),
   [Type.Binary]: (data, row) => quoted(Buffer.from(bytesAt(data, row)).toString("base64")),
   [Type.LargeBinary]: (data, row) => quoted(Buffer.from(bytesAt(data, row)).toString("base64")),
-  [Type.Date]: (data, row) => quoted(dateText(Number(data.values[row]))),
-  [Type.Time]: (data, row) => quoted(clockText(microsOf((data.type as Time).unit, BigInt(data.values[row])))),
+  [Type.Date]: (data, row) => quoted(dayText(Number(data.values[row]))),
+  [Type.Time]: (data, row) => quoted(clockText(BigInt(data.values[row]), (data.type as Time).unit)),
   [Type.Timestamp]: timestampText,
   [Type.Interval]: intervalText,
   [Type.List]: (data, row) =>
@@ -123,28 +123,24 @@ function decimalText(data: Data, row: number): Text {
   };
 }
 
-function dateText(days: number): string {
+function dayText(days: number): string {
   if (Math.abs(days) >= DATE_INFINITY) return days > 0 ? "infinity" : "-infinity";
-  const date = new Date(days * DAY_MS);
-  // Beyond the 271 821 years that JavaScript counts.
-  return Number.isNaN(date.getTime()) ? `${days} days since 1970-01-01` : (date.toISOString().split("T")[0] ?? "");
+  return dateText(days);
 }
 
 const PER_SECOND: Readonly<Record<TimeUnit, bigint>> = {
   [TimeUnit.SECOND]: 1n,
   [TimeUnit.MILLISECOND]: 1000n,
-  [TimeUnit.MICROSECOND]: MICROS,
+  [TimeUnit.MICROSECOND]: 1_000_000n,
   [TimeUnit.NANOSECOND]: 1_000_000_000n,
 };
 
-function microsOf(unit: TimeUnit, value: bigint): bigint {
-  return (value * MICROS) / PER_SECOND[unit];
-}
-
-function clockText(micros: bigint): string {
-  const seconds = Number(micros / MICROS);
+function clockText(value: bigint, unit: TimeUnit = TimeUnit.MICROSECOND): string {
+  const perSecond = PER_SECOND[unit];
+  const seconds = Number(value / perSecond);
   const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  return parts.map((part) => String(part).padStart(2, "0")).join(":") + fractionText(micros % MICROS, 6);
+  const clock = parts.map((part) => String(part).padStart(2, "0")).join(":");
+  return clock + fractionText(value % perSecond, String(perSecond).length - 1);
 }
 
 function fractionText(value: bigint, digits: number): string {
@@ -155,22 +151,22 @@ function timestampText(data: Data, row: number): Text {
   const { unit, timezone } = data.type as Timestamp;
   const value = BigInt(data.values[row]);
   if (value >= TIMESTAMP_INFINITY || value <= -TIMESTAMP_INFINITY) return quoted(value > 0n ? "infinity" : "-infinity");
-  const perSecond = PER_SECOND[unit];
-  const fraction = ((value % perSecond) + perSecond) % perSecond;
-  const seconds = (value - fraction) / perSecond;
-  const date = new Date(Number(seconds) * 1000);
-  if (Number.isNaN(date.getTime())) return quoted(`${seconds} seconds since 1970-01-01`);
-  const digits = String(perSecond).length - 1;
-  return quoted(`${date.toISOString().slice(0, -5)}${fractionText(fraction, digits)}${timezone ? "Z" : ""}`);
+  const perDay = PER_SECOND[unit] * DAY_SECONDS;
+  const ofDay = ((value % perDay) + perDay) % perDay;
+  const clock = clockText(ofDay, unit);
+  return quoted(`${dateTimeText(Number((value - ofDay) / perDay), clock)}${timezone ? "Z" : ""}`);
 }
 
-/** DuckDB's intervals, month_day_nano: `14 months 3 days 04:05:06.5`. */
+const counted = (count: number, unit: string) =>
+  count === 0 ? "" : `${count} ${unit}${Math.abs(count) === 1 ? "" : "s"}`;
+
+/** DuckDB's intervals, month_day_nano, as it prints them: `1 year 2 months 3 days 04:05:06.5`. */
 function intervalText(data: Data, row: number): Text {
   const words = new Int32Array(data.values.buffer, data.values.byteOffset + row * 16, 4);
   const [months = 0, days = 0, low = 0, high = 0] = words;
   const nanos = (BigInt(high) << 32n) | BigInt(low >>> 0);
   const micros = nanos / 1000n;
-  const parts = [months !== 0 ? `${months} months` : "", days !== 0 ? `${days} days` : ""];
+  const parts = [counted(Math.trunc(months / 12), "year"), counted(months % 12, "month"), counted(days, "day")];
   if (micros !== 0n || (months === 0 && days === 0)) {
     parts.push(`${micros < 0n ? "-" : ""}${clockText(micros < 0n ? -micros : micros)}`);
   }

@@ -120,6 +120,23 @@ def case_bad_batches_are_refused_by_column(server):
     assert query(connection, "SELECT * FROM strict").to_pylist() == [{"id": 7, "v": None}]
 
 
+def case_names_that_no_table_can_have_are_refused_by_what_is_wrong(server):
+    connection = client(server)
+    many = pa.record_batch({"a": [{f"m{i}": i for i in range(20_000)}]})
+    for table, rows, words in [
+        ("named", pa.record_batch({"a": [1], "": [2]}), "column 2 of table main.named has no name"),
+        ("named", batch(**{"a\0b": [1]}), "U+0000"),
+        ("na\0med", batch(a=[1]), "U+0000"),
+        ("named", many, "more than 20000 fields"),
+    ]:
+        try:
+            put(connection, [table], [rows])
+        except pa.ArrowInvalid as error:
+            assert words in str(error) and "Parser Error" not in str(error) and "malformed" not in str(error), error
+        else:
+            raise AssertionError(f"{words}: was taken")
+
+
 def case_columns_match_by_name(server):
     connection = client(server)
     query(connection, "CREATE TABLE by_name (a BIGINT, b VARCHAR DEFAULT 'unused', c DOUBLE)")

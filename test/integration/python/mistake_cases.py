@@ -6,7 +6,7 @@ import pyarrow.flight as flight
 from adbc_cases import connect, scalar
 from cases import raises
 
-WRONG, MISSING, THERE = "INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS"
+WRONG, MISSING, THERE, DENIED = "INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "UNAUTHORIZED"
 STATUS = adbc_driver_manager.AdbcStatusCode
 
 MISTAKES = [
@@ -46,6 +46,14 @@ MISTAKES = [
     (WRONG, "CREATE TABLE huge (n HUGEINT)", '"n"', "DECIMAL(38,0)"),
     (WRONG, "CREATE TABLE u (a INTEGER PRIMARY KEY, b INTEGER UNIQUE)", "UNIQUE"),
     (WRONG, "CREATE INDEX i ON told_off (id)", "does not support indexes"),
+    (WRONG, "ALTER TABLE told_off ADD PRIMARY KEY (id)", "CALL eider_set_primary_key"),
+    (MISSING, "SELECT * FROM duckling_queue.told_off", "takes INSERT INTO duckling_queue.TABLE alone", "main.TABLE itself"),
+    (MISSING, "DELETE FROM duckling_queue.told_off", "takes INSERT INTO duckling_queue.TABLE alone"),
+    (MISSING, "INSERT INTO duckling_queue.main.told_off VALUES (1)", "takes INSERT INTO duckling_queue.TABLE alone"),
+    (WRONG, "CREATE TABLE duckling_queue.told (id INTEGER)", "takes INSERT INTO duckling_queue.TABLE alone"),
+    (DENIED, "DROP SCHEMA _eider CASCADE", "Eider's own state"),
+    (DENIED, 'drop schema if exists lake."_eider" cascade', "Eider's own state"),
+    (DENIED, "SELECT 1; DROP SCHEMA lake._eider CASCADE", "Eider's own state"),
     (MISSING, "LOAD no_extension", "no_extension"),
 ]
 
@@ -69,7 +77,7 @@ def case_adbc_tells_each_by_its_status_and_goes_on(server):
             assert scalar(cursor, "SELECT 42") == 42
 
 
-IN_FLIGHT = {WRONG: "invalid argument error", MISSING: "not found error", THERE: "already exists error"}
+IN_FLIGHT = {WRONG: "invalid argument error", MISSING: "not found error", THERE: "already exists error", DENIED: "unauthorized error"}
 
 
 def case_a_script_without_prepared_statements_is_told_the_same(server):
