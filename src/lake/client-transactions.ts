@@ -3,6 +3,8 @@ import type { Connection } from "../duck/database.ts";
 import type { CommitServices } from "./commit.ts";
 import { commitUnmarked } from "./unmarked-commit.ts";
 
+const NOTHING: ReadonlySet<string> = new Set();
+
 /** Transactions in which clients themselves write to the lake. */
 export class ClientTransactions {
   readonly #services: CommitServices;
@@ -15,12 +17,12 @@ export class ClientTransactions {
   }
 
   /** `Connection.transaction` for what a client writes: see `commit`. */
-  async run<T>(connection: Connection, body: () => Promise<T>): Promise<T> {
+  async run<T>(connection: Connection, body: () => Promise<T>, deleting = NOTHING): Promise<T> {
     const sinceMs = startWriteTimes();
     await connection.run("BEGIN");
     try {
       const result = await body();
-      await this.commit(connection, sinceMs);
+      await this.commit(connection, sinceMs, deleting);
       return result;
     } catch (error) {
       await connection.rollback();
@@ -31,9 +33,18 @@ export class ClientTransactions {
   /**
    * COMMIT of a client's transaction, whose files are `sinceMs` old at most; undefined: it has only read. When COMMIT's
    * answer is lost the client is told so, and the files stay that it has committed; not on object stores, where only the
-   * store can keep them.
+   * store can keep them. `deleting`: words of its statements that delete rows.
    */
-  async commit(connection: Connection, sinceMs: (() => number) | undefined): Promise<void> {
+  async commit(
+    connection: Connection,
+    sinceMs: (() => number) | undefined,
+    deleting: ReadonlySet<string> = NOTHING,
+  ): Promise<void> {
+    const commit = () => this.#commit(connection, sinceMs);
+    await (deleting.size > 0 ? this.#services.deletions.commit(connection, deleting, commit) : commit());
+  }
+
+  async #commit(connection: Connection, sinceMs: (() => number) | undefined): Promise<void> {
     if (!this.isGuarded || !sinceMs) {
       await connection.run("COMMIT");
       return;

@@ -6,6 +6,7 @@ import { fromDuckError, isFatal } from "../duck/errors.ts";
 import { LAKE, STATE_SCHEMA } from "../duck/sql.ts";
 import { EiderError, messageOf } from "../errors.ts";
 import { type AttachedPart, AttachedParts } from "./attached-parts.ts";
+import type { Deletions } from "./deletions.ts";
 import type { Fences } from "./fence.ts";
 import type { FileAdoption } from "./file-adoption.ts";
 import { auditText, markOf, tableIsMissing, unflushed } from "./flush-parts.ts";
@@ -34,6 +35,7 @@ export interface CommitServices {
   readonly descriptions: TableDescriptions;
   readonly watermarks: Watermarks;
   readonly fences: Fences;
+  readonly deletions: Deletions;
   readonly guards: Guards;
   readonly settlement: Settlement;
   readonly adoption: FileAdoption;
@@ -132,6 +134,7 @@ export class FlushRun {
     const { watermarks, settlement, guards, failpoints } = this.#services;
     const outcomes: FlushOutcome[] = [];
     const adopted: string[] = [];
+    const deleting = new Set<string>();
     let entry: GuardEntry | undefined;
     let live: AttachedPart[] = [];
     if (this.#isInstanceLost) {
@@ -147,7 +150,7 @@ export class FlushRun {
         // description misses is a conflict at COMMIT.
         const marks = await watermarks.read(this.#connection);
         live = parts.flatMap((part) => unflushed(part, marks.get(targetKey(part.part.target)) ?? 0));
-        for (const part of live) outcomes.push(await this.#write(part, uuids, adopted));
+        for (const part of live) outcomes.push(await this.#write(part, uuids, adopted, deleting));
         await watermarks.advance(this.#connection, live.map(markOf));
       });
       if (live.length > 0) {
@@ -165,7 +168,7 @@ export class FlushRun {
       throw error;
     }
     if (live.length === 0) await this.#connection.rollback();
-    else await this.#commit(live, entry, adopted);
+    else await this.#commit(live, deleting, entry, adopted);
     this.#services.adoption.files += adopted.length;
     const written = new Map(outcomes.map((outcome) => [targetKey(outcome.target), outcome]));
     for (const { part } of parts) {
@@ -208,11 +211,12 @@ export class FlushRun {
     }
   }
 
-  /** `adopted` gets the files that were given to the lake as they are. */
+  /** `adopted` gets the files that were given to the lake as they are, `deleting` the table's name when rows only went: see `Deletions`. */
   async #write(
     { part, segments, winners }: AttachedPart,
     uuids: ReadonlySet<string>,
     adopted: string[],
+    deleting: Set<string>,
   ): Promise<FlushOutcome> {
     const detail = await this.#detail(part);
     if (detail && !uuids.has(detail.uuid)) {
@@ -234,6 +238,7 @@ export class FlushRun {
       for (const { segment } of whole) rowsInserted += await adoption.adopt(connection, detail, segment, adopted);
       if (whole.length > 0) failpoints.hit("commit.after_adoption");
       for (const sql of insertSqls) rowsInserted += await connection.run(sql);
+      if (rowsDeleted > 0 && rowsInserted === 0) deleting.add(shape.target.table.toLowerCase());
       if (shape.primaryKey.length > 0 && this.#services.fences.isNeeded(detail.uuid)) {
         await this.#services.fences.touch(connection, detail.uuid);
       }
@@ -259,13 +264,17 @@ export class FlushRun {
 
   async #commit(
     live: readonly AttachedPart[],
+    deleting: ReadonlySet<string>,
     entry: GuardEntry | undefined,
     adopted: readonly string[],
   ): Promise<void> {
-    const { failpoints, settlement, adoption, log } = this.#services;
+    const { failpoints, settlement, adoption, deletions, log } = this.#services;
+    const commit = async () => void (await this.#connection.run("COMMIT"));
     let isAnswered = true;
     try {
-      await this.#timed("commit", () => this.#connection.run("COMMIT"));
+      await this.#timed("commit", () =>
+        deleting.size === 0 ? commit() : deletions.commit(this.#connection, deleting, commit),
+      );
       failpoints.hit("commit.after_commit");
     } catch (error) {
       const verdict = commitVerdict(error);

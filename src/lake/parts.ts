@@ -1,6 +1,7 @@
 import { CatalogWatch } from "./catalog-watch.ts";
 import type { CommitServices } from "./commit.ts";
 import { Definitions } from "./definitions.ts";
+import { Deletions } from "./deletions.ts";
 import { Fences } from "./fence.ts";
 import { FileAdoption } from "./file-adoption.ts";
 import { LakeInstance, type LakePlace } from "./instance.ts";
@@ -77,6 +78,7 @@ async function composeParts(
     adoption: new FileAdoption(metadata, log),
     watermarks,
     fences,
+    deletions: new Deletions(connect, metadata),
     retries,
     define: (work) => definitions.runInFlush(work),
     writerId,

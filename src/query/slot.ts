@@ -1,4 +1,5 @@
 import type { Connection } from "../duck/database.ts";
+import { fromDuckError } from "../duck/errors.ts";
 import { interruptOn } from "../duck/interrupt.ts";
 import { EiderError } from "../errors.ts";
 
@@ -64,7 +65,10 @@ export class Slot {
   }
 }
 
-/** Runs `body`, whose statements run on `slot`, and interrupts DuckDB when the signal aborts meanwhile. */
+/**
+ * Runs `body`, whose statements run on `slot`, and interrupts DuckDB when the signal aborts meanwhile. An interrupt that
+ * nobody asked for comes from the instance's end: see `Connection.abandon`.
+ */
 export async function interruptible<T>(
   slot: Slot,
   signal: AbortSignal | undefined,
@@ -72,7 +76,14 @@ export async function interruptible<T>(
 ): Promise<T> {
   throwIfAborted(signal);
   using _ = interruptOn(signal, slot.connection);
-  return await body();
+  try {
+    return await body();
+  } catch (error) {
+    if (signal?.aborted || !slot.connection.isClosed || fromDuckError(error).code !== "cancelled") throw error;
+    const text =
+      "the engine was restarted after a fatal error of another statement, before this one had ended; run it again";
+    throw new EiderError("lake_unavailable", text, { cause: error });
+  }
 }
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {

@@ -115,6 +115,9 @@ export class Transaction {
   /** False while nothing but reads has used it. */
   mayHaveWritten = false;
 
+  /** Words of its statements that delete rows, the tables' names among them. */
+  readonly deleting = new Set<string>();
+
   /** Set once the transaction has defined tables: see `Lake.holdDefinitions`. */
   holdsDefinitions = false;
 
@@ -154,7 +157,7 @@ export class Transaction {
         if (action === "rollback" || !commit) return slot.connection.rollback();
         try {
           await requireUsable(slot.connection);
-          await commit(slot.connection, this.mayHaveWritten ? this.#sinceMs : undefined);
+          await commit(slot.connection, this.mayHaveWritten ? this.#sinceMs : undefined, this.deleting);
         } catch (error) {
           await slot.connection.rollback();
           throw error;
@@ -196,8 +199,12 @@ export async function whileUsing<T>(transaction: Transaction | undefined, work: 
   }
 }
 
-/** COMMIT of a transaction whose files have the times that `startWriteTimes` tells; undefined: it has only read. */
-export type Commit = (connection: Connection, sinceMs: (() => number) | undefined) => Promise<void>;
+/** COMMIT of a transaction whose files have the times that `startWriteTimes` tells; undefined: it has only read. `deleting`: see `Transaction`. */
+export type Commit = (
+  connection: Connection,
+  sinceMs: (() => number) | undefined,
+  deleting: ReadonlySet<string>,
+) => Promise<void>;
 
 /** A client session's DuckDB side: its connections and transactions. Owned by the session, which closes it. */
 export class SqlSession implements AsyncDisposable {

@@ -24,7 +24,7 @@ import { type ParameterSet, parameterSets, Statement } from "../query/statement.
 import type { Piece } from "../query/tokens.ts";
 import { ConstantRows } from "./constant-rows.ts";
 import type { SessionContext } from "./context.ts";
-import { flushNamed } from "./read-barrier.ts";
+import { flushNamed, wordsOf } from "./read-barrier.ts";
 import { ConcatenatedRows } from "./row-streams.ts";
 import { alterLake, runTransactionStatement } from "./statement-effects.ts";
 import { mayDefineTables, StatementKind } from "./statement-kind.ts";
@@ -119,6 +119,7 @@ export class EngineStatement implements Prepared {
       const sets = parameters ? parameterSets(parameters, this.info.parameterSchema) : [[]];
       if (this.#kind.defines) await flushNamed(services, this.#piece.tokens);
       else await this.#context.waitForReads(this.#piece.tokens);
+      if (this.#kind.deletesRows) for (const word of this.#words) transaction?.deleting.add(word);
       if (!this.#kind.keepsTables) transaction?.atEnd(async () => services.lake.invalidate());
       if (!this.info.isUpdate) {
         const openers = sets.map(
@@ -168,6 +169,10 @@ export class EngineStatement implements Prepared {
     } finally {
       if (!this.#kind.keepsTables) services.lake.invalidate();
     }
+  }
+
+  get #words(): ReadonlySet<string> {
+    return wordsOf(this.#piece.tokens);
   }
 
   progress(): number | undefined {
@@ -249,14 +254,19 @@ export class EngineStatement implements Prepared {
     };
     const needsTransaction =
       !slot.isInTransaction &&
-      (sets.length > 1 || kind.alters || (lake.clients.isGuarded && (kind.changesRows || kind.definesTables)));
+      (sets.length > 1 ||
+        kind.alters ||
+        kind.deletesRows ||
+        (lake.clients.isGuarded && (kind.changesRows || kind.definesTables)));
     const runAll = async () => {
       if (kind.definesTables && (slot.isInTransaction || needsTransaction)) await settleSchema(slot.connection);
       if (!kind.alters) return await runSets();
       await alterLake(lake, slot.connection, kind, async () => void (await runSets()), rekeyed);
       return 0;
     };
-    const count = needsTransaction ? await lake.clients.run(slot.connection, runAll) : await runAll();
+    const count = needsTransaction
+      ? await lake.clients.run(slot.connection, runAll, kind.deletesRows ? this.#words : undefined)
+      : await runAll();
     if (kind.bindsToConnection) sql.slots.isPinned = true;
     if (kind.prepares) this.#context.forgetDefinitions();
     if (kind.sets) {

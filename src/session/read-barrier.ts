@@ -105,7 +105,8 @@ function waitingTargets(services: BarrierServices, sessionId: string, consistenc
   return [...seen.values()];
 }
 
-function wordsOf(tokens: readonly Token[]): Set<string> {
+/** In lower case: a table is named when its name is among them. */
+export function wordsOf(tokens: readonly Token[]): Set<string> {
   const words = new Set<string>();
   for (const token of tokens) {
     if (token.kind === "word" || token.kind === "quoted") words.add(token.text.toLowerCase());

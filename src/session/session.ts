@@ -77,7 +77,7 @@ export class ClientSession implements Session, SessionContext {
     this.#startSchema = services.names.targetSchema;
     this.sql = new SqlSession(
       () => connect(services),
-      (connection, sinceMs) => services.lake.commit("direct", () => services.lake.clients.commit(connection, sinceMs)),
+      (...transaction) => services.lake.commit("direct", () => services.lake.clients.commit(...transaction)),
       services.transactions,
     );
     this.#reads = new ReadBarrier(services, this.id);

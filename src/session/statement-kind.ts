@@ -12,6 +12,8 @@ interface TypeRow {
   readonly defines?: true;
   /** Of tables in the lake. */
   readonly changesRows?: true;
+  /** Deletes rows, and need not insert any. */
+  readonly deletesRows?: true;
   /** Leaves something on its connection that the session's other connections do not have. */
   readonly bindsToConnection?: true;
   /** DuckDB's count of rows says nothing. */
@@ -22,8 +24,8 @@ const TYPES: ReadonlyMap<number, TypeRow> = new Map<number, TypeRow>([
   [StatementType.SELECT, { keepsTables: true }],
   [StatementType.INSERT, { keepsTables: true, changesRows: true }],
   [StatementType.UPDATE, { keepsTables: true, changesRows: true }],
-  [StatementType.DELETE, { keepsTables: true, changesRows: true }],
-  [StatementType.MERGE_INTO, { keepsTables: true, changesRows: true }],
+  [StatementType.DELETE, { keepsTables: true, changesRows: true, deletesRows: true }],
+  [StatementType.MERGE_INTO, { keepsTables: true, changesRows: true, deletesRows: true }],
   [StatementType.COPY, { changesRows: true }],
   [StatementType.EXPLAIN, { keepsTables: true }],
   [StatementType.SET, { keepsTables: true, countsNothing: true }],
@@ -93,6 +95,10 @@ export class StatementKind {
 
   get changesRows(): boolean {
     return this.#row.changesRows ?? false;
+  }
+
+  get deletesRows(): boolean {
+    return this.#row.deletesRows ?? false;
   }
 
   /** Whether its count of rows is for the client. */

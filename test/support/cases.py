@@ -37,6 +37,11 @@ def wait_until_idle(server):
 
 def cancel_while_running(server, cursor, run):
     """Cancels it, in a thread of its own, once its statement runs; returns the error that it ended with."""
+    return fail_while_running(server, run, cursor.adbc_cancel)
+
+
+def fail_while_running(server, run, end):
+    """The same for whatever else ends the statement."""
     failed = []
 
     def until_failure():
@@ -48,9 +53,9 @@ def cancel_while_running(server, cursor, run):
     thread = threading.Thread(target=until_failure)
     thread.start()
     wait_until(lambda: metric(server, "eider_queries_running") == 1, "the statement runs")
-    cursor.adbc_cancel()
+    end()
     thread.join()
-    assert failed, "the statement was not cancelled"
+    assert failed, "the statement was not ended"
     wait_until_idle(server)
     return failed[0]
 

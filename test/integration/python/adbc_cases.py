@@ -64,6 +64,28 @@ def case_transactions(server):
             assert scalar(reader, "SELECT sum(id) FROM tx") == 2
 
 
+def case_rows_deleted_by_two_at_once_are_not_there_twice(server):
+    by_id = "MERGE INTO fewer USING (SELECT range AS i FROM range(30, 40)) s ON fewer.id = s.i WHEN MATCHED THEN DELETE"
+    with connect(server) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE fewer AS SELECT range AS id FROM range(100)")
+        cursor.execute("DELETE FROM fewer WHERE id < 10")
+        connection.commit()
+        with connect(server, autocommit=True) as other, other.cursor() as others:
+            # The file has had deletions before: DuckLake alone sees no conflict, and shows all of its rows twice.
+            for left, mine in [(80, "DELETE FROM fewer WHERE id < 40"), (70, by_id), (60, "TRUNCATE fewer")]:
+                cursor.execute(mine)
+                others.execute(f"DELETE FROM fewer WHERE id >= {left}")
+                raises(adbc_driver_manager.Error, connection.commit, "another transaction has deleted from it")
+                connection.close()
+                connection = connect(server)
+                cursor = connection.cursor()
+                assert scalar(others, "SELECT count(id + 1) FROM fewer") == left - 10, left
+        cursor.execute("DROP TABLE fewer")
+        connection.commit()
+        cursor.close()
+        connection.close()
+
+
 def case_rollback_covers_ingest(server):
     with connect(server) as connection, connection.cursor() as cursor:
         cursor.adbc_ingest("tx_ingest", pa.table({"id": [1, 2, 3]}), mode="create")

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from adbc_cases import connect, scalar
-from cases import cancel_while_running, metric, raises, wait_until, wait_until_idle
+from cases import cancel_while_running, fail_while_running, metric, raises, wait_until, wait_until_idle
 from flight_session import Tokens
 
 ENDLESS = "SELECT i, 'row number ' || i AS text FROM range(1000000000000) t(i)"
@@ -197,3 +197,15 @@ def case_a_statement_that_kills_the_engine_leaves_the_server(server):
             assert scalar(read, "SELECT sum(id) FROM survives") == 16
     wait_until_idle(server)
     client.close()
+
+
+def case_whoever_the_engine_dies_under_is_not_told_of_a_cancellation(server):
+    with connect(server, autocommit=True) as killer, connect(server, autocommit=True) as busy:
+        with killer.cursor() as kill, busy.cursor() as cursor:
+            error = fail_while_running(
+                server,
+                lambda: cursor.execute("CREATE TEMP TABLE never AS SELECT sum(range) AS s FROM range(1000000000000)"),
+                lambda: raises(adbc_driver_manager.Error, lambda: scalar(kill, "SELECT typeof($1), $1::VARCHAR", ("x",))),
+            )
+            assert "restarted after a fatal error of another statement" in str(error), error
+            assert scalar(cursor, "SELECT 42") == 42

@@ -134,4 +134,78 @@ describe("flushes beside other committers", () => {
     expect(results.map(({ conflicts }) => conflicts)).toEqual([[], [], []]);
     expect(await contents()).toEqual([[1, "c"]]);
   });
+
+  /** 100 rows in one file, ten of them deleted since. */
+  const openWithDeletions = async () => {
+    await open();
+    await lake.createTable({ target: target("u"), columns: COLUMNS, primaryKey: [] });
+    await query(lake, "INSERT INTO t SELECT range, 'v' FROM range(100)");
+    await query(lake, "DELETE FROM t WHERE id % 10 = 0");
+  };
+  const deleting = new Set(["t"]);
+  const remaining = async () => (await query(lake, "SELECT count(id % 10) AS n FROM t"))[0]?.["n"];
+
+  it("of two transactions that delete more rows from a file with deletions one is told of the other", async () => {
+    await openWithDeletions();
+    using connection = await lake.connect();
+    const first = lake.clients.run(
+      connection,
+      async () => {
+        await connection.run("DELETE FROM t WHERE id % 10 = 1");
+        await query(lake, "DELETE FROM t WHERE id % 10 = 2");
+      },
+      deleting,
+    );
+    await expect(first).rejects.toMatchObject({ code: "write_conflict" });
+    expect(await remaining()).toBe(80);
+  });
+
+  it("also when the other one was committed long after the snapshot that it read", async () => {
+    await openWithDeletions();
+    using early = await lake.connect();
+    using late = await lake.connect();
+    await early.run("BEGIN; DELETE FROM t WHERE id % 10 = 1");
+    for (let i = 0; i < 3; i++) await query(lake, `INSERT INTO u VALUES (${i}, 'others')`);
+    await late.run("BEGIN; DELETE FROM t WHERE id % 10 = 2");
+    await lake.clients.commit(early, undefined, deleting);
+    await expect(lake.clients.commit(late, undefined, deleting)).rejects.toMatchObject({ code: "write_conflict" });
+    await late.rollback();
+    expect(await remaining()).toBe(80);
+  });
+
+  it("deletions from other tables, and those that were there before, are no conflict", async () => {
+    await openWithDeletions();
+    await query(lake, "INSERT INTO u SELECT range, 'v' FROM range(100)");
+    await query(lake, "DELETE FROM u WHERE id = 1");
+    using connection = await lake.connect();
+    await lake.clients.run(
+      connection,
+      async () => {
+        await connection.run("DELETE FROM t WHERE id % 10 = 1");
+        await query(lake, "DELETE FROM u WHERE id = 2");
+      },
+      deleting,
+    );
+    expect(await remaining()).toBe(80);
+  });
+
+  it("a flush that only deletes is made again after a client's deletion", async () => {
+    await openWithDeletions();
+    const select = "VALUES (1, NULL, 2), (11, NULL, 2)";
+    const segment = await fixture.segment({
+      target: target("t"),
+      columns: COLUMNS,
+      primaryKey: ["id"],
+      firstSeq: 1,
+      select,
+    });
+    const beforeCommit = async (run: () => Promise<number>) => {
+      await query(lake, "DELETE FROM t WHERE id % 10 = 2");
+      return run();
+    };
+    interceptCommit(lake, beforeCommit, /set_commit_message/);
+    const result = await lake.commitFlush([await fixture.part(segment)]);
+    expect(result).toMatchObject({ failures: [], conflicts: ["rebase"] });
+    expect(await remaining()).toBe(78);
+  });
 });

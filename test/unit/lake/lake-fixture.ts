@@ -193,7 +193,11 @@ export const LOST_ANSWER =
  * Puts `around` in the place of the COMMIT of the next flush: it runs the real one by `commit()`, and can
  * do what another client, or a broken network, would do before and after it.
  */
-export function interceptCommit(lake: Lake, around: (commit: () => Promise<number>) => Promise<number>): void {
+export function interceptCommit(
+  lake: Lake,
+  around: (run: () => Promise<number>) => Promise<number>,
+  at: RegExp = /^COMMIT$/,
+): void {
   const { database } = lake;
   const connect = database.connect.bind(database);
   let isArmed = true;
@@ -204,10 +208,10 @@ export function interceptCommit(lake: Lake, around: (commit: () => Promise<numbe
     let isFlush = false;
     connection.run = async (sql, values) => {
       isFlush ||= sql.includes("set_commit_message");
-      if (sql !== "COMMIT" || !isFlush || !isArmed) return run(sql, values);
+      if (!at.test(sql) || !isFlush || !isArmed) return run(sql, values);
       isArmed = false;
       database.connect = connect;
-      return around(() => run(sql));
+      return around(() => run(sql, values));
     };
     return connection;
   };

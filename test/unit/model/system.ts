@@ -123,7 +123,7 @@ async function openParts(fixture: LakeFixture, failpoints: FailpointSpec): Promi
   await flusher.recover(buffers.recovered);
   const sql = new SqlSession(
     () => lake.connect(),
-    (connection, sinceMs) => lake.commit("direct", () => lake.clients.commit(connection, sinceMs)),
+    (...transaction) => lake.commit("direct", () => lake.clients.commit(...transaction)),
     new OpenTransactions(3600),
   );
   return { lake, buffers, flusher, sql };

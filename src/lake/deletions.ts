@@ -1,0 +1,58 @@
+import { type Target, targetName } from "../base/target.ts";
+import type { Connection } from "../duck/database.ts";
+import { LAKE } from "../duck/sql.ts";
+import { EiderError } from "../errors.ts";
+import { METADATA, type Metadata } from "./metadata.ts";
+import { Turn } from "./turn.ts";
+
+/**
+ * COMMITs of transactions that delete. DuckLake 1.5.5 writes what is deleted from a file with deletions together with those, under
+ * the first one's snapshot, and looks only for later snapshots to learn what others have deleted meanwhile: it commits both
+ * transactions, each with a file of deletions of its own, and the table shows the rows of the data file twice. So each looks
+ * here before it commits, and no other comes between the two; another process may. What needs no look: the first deletion
+ * from a file, and what inserts, too (an UPDATE, a flush of upserts), are conflicts to DuckLake itself.
+ */
+export class Deletions {
+  readonly #connect: () => Promise<Connection>;
+  readonly #metadata: Metadata;
+  readonly #turn = new Turn();
+
+  constructor(connect: () => Promise<Connection>, metadata: Metadata) {
+    this.#connect = connect;
+    this.#metadata = metadata;
+  }
+
+  /**
+   * `commit` is the transaction's, open on `connection`; `from`: tables' names in lower case, those from which it has deleted
+   * among them. Throws `write_conflict` instead of calling it.
+   */
+  commit(connection: Connection, from: ReadonlySet<string>, commit: () => Promise<void>): Promise<void> {
+    return this.#turn.run(async () => {
+      const lost = (await this.#changedSince(connection)).find(({ table }) => from.has(table.toLowerCase()));
+      if (lost) {
+        const text = `attempting to delete from table ${targetName(lost)}, but another transaction has deleted from it`;
+        throw new EiderError(
+          "write_conflict",
+          `Transaction conflict - ${text}: nothing of the transaction was committed; run it again from its first statement`,
+        );
+      }
+      await commit();
+    });
+  }
+
+  /** Tables from whose files with deletions others have deleted more since the transaction's snapshot. */
+  async #changedSince(connection: Connection): Promise<Target[]> {
+    const [snapshot] = await connection.rows(`SELECT id FROM ${LAKE}.current_snapshot()`);
+    const id = Number(snapshot?.["id"]);
+    using own = await this.#connect();
+    const rows = await this.#metadata.rows(
+      own,
+      `SELECT DISTINCT s.schema_name, t.table_name FROM ${METADATA}.ducklake_delete_file d
+         JOIN ${METADATA}.ducklake_table t ON t.table_id = d.table_id AND t.end_snapshot IS NULL
+         JOIN ${METADATA}.ducklake_schema s ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL
+        WHERE d.begin_snapshot <= ${id}
+          AND d.delete_file_id >= coalesce((SELECT max(next_file_id) FROM ${METADATA}.ducklake_snapshot WHERE snapshot_id = ${id}), 0)`,
+    );
+    return rows.map((row) => ({ schema: String(row["schema_name"]), table: String(row["table_name"]) }));
+  }
+}
