@@ -18,7 +18,7 @@ const ROWS: ReadonlyArray<readonly [RegExp, ErrorCode]> = [
     "write_conflict",
   ],
   // Another process writes to the catalog: SQLite's words, and PostgreSQL's.
-  [/database is locked|could not serialize access|deadlock detected/, "write_conflict"],
+  [/database is locked|could not serialize access|deadlock detected|due to lock timeout/, "write_conflict"],
   [
     /Exceeded the maximum retry count|Failed to commit DuckLake transaction(?![\s\S]*(server closed|terminating connection|no connection to|HTTP (PUT|GET|HEAD|POST)|No space left|ENOSPC|Out of Memory))/,
     "write_conflict",

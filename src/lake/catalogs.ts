@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { quoteLiteral } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
 import { withoutPassword } from "./connection-text.ts";
 
@@ -24,6 +25,11 @@ export interface CatalogRow {
   readonly secret: SecretRow | undefined;
   /** Takes an SQL text for the catalog's database to run; where DuckDB itself cannot join that database's tables. */
   readonly queryFunction: string | undefined;
+  /**
+   * Run in a transaction on the catalog's database, named `database`: waits for all processes that have run it, and keeps
+   * others waiting until the transaction ends. Undefined where the database has no such thing.
+   */
+  readonly lockSql: ((database: string) => string) | undefined;
 }
 
 export interface SecretRow {
@@ -32,6 +38,10 @@ export interface SecretRow {
   /** Bound to the location, or named in ATTACH. */
   readonly isScoped: boolean;
 }
+
+/** A process that hangs in its COMMIT is not waited for longer. The outer query gives a row that DuckDB can read. */
+const POSTGRES_LOCK = `SELECT 1 FROM (SELECT set_config('lock_timeout', '60s', true) AS timeout) s CROSS JOIN LATERAL
+  (SELECT pg_advisory_xact_lock(hashtext('eider deletions')) WHERE s.timeout IS NOT NULL) l`;
 
 export const CATALOGS: readonly CatalogRow[] = [
   {
@@ -44,6 +54,7 @@ export const CATALOGS: readonly CatalogRow[] = [
     commitsInTurn: false,
     secret: undefined,
     queryFunction: undefined,
+    lockSql: undefined,
   },
   {
     schemes: ["postgres", "postgresql"],
@@ -55,6 +66,7 @@ export const CATALOGS: readonly CatalogRow[] = [
     commitsInTurn: false,
     secret: { type: "postgres", passwordField: "PASSWORD", isScoped: false },
     queryFunction: undefined,
+    lockSql: (database) => `FROM postgres_query(${quoteLiteral(database)}, ${quoteLiteral(POSTGRES_LOCK)})`,
   },
   {
     schemes: ["sqlite"],
@@ -67,6 +79,7 @@ export const CATALOGS: readonly CatalogRow[] = [
     commitsInTurn: true,
     secret: undefined,
     queryFunction: undefined,
+    lockSql: undefined,
   },
   {
     schemes: ["quack"],
@@ -79,6 +92,7 @@ export const CATALOGS: readonly CatalogRow[] = [
     commitsInTurn: true,
     secret: { type: "quack", passwordField: "TOKEN", isScoped: true },
     queryFunction: "quack_query_by_name",
+    lockSql: undefined,
   },
 ];
 

@@ -2,6 +2,7 @@ import { type Target, targetName } from "../base/target.ts";
 import type { Connection } from "../duck/database.ts";
 import { LAKE } from "../duck/sql.ts";
 import { EiderError } from "../errors.ts";
+import type { CatalogRow } from "./catalogs.ts";
 import { METADATA, type Metadata } from "./metadata.ts";
 import { Turn } from "./turn.ts";
 
@@ -9,17 +10,20 @@ import { Turn } from "./turn.ts";
  * COMMITs of transactions that delete. DuckLake 1.5.5 writes what is deleted from a file with deletions together with those, under
  * the first one's snapshot, and looks only for later snapshots to learn what others have deleted meanwhile: it commits both
  * transactions, each with a file of deletions of its own, and the table shows the rows of the data file twice. So each looks
- * here before it commits, and no other comes between the two; another process may. What needs no look: the first deletion
+ * here before it commits, and no other comes between the two: none of this process, and none of another where the catalog's
+ * database has locks (`lockSql`). What needs no look: the first deletion
  * from a file, and what inserts, too (an UPDATE, a flush of upserts), are conflicts to DuckLake itself.
  */
 export class Deletions {
   readonly #connect: () => Promise<Connection>;
   readonly #metadata: Metadata;
+  readonly #lockSql: string | undefined;
   readonly #turn = new Turn();
 
-  constructor(connect: () => Promise<Connection>, metadata: Metadata) {
+  constructor(connect: () => Promise<Connection>, metadata: Metadata, row: CatalogRow) {
     this.#connect = connect;
     this.#metadata = metadata;
+    this.#lockSql = row.lockSql?.(METADATA);
   }
 
   /**
@@ -27,7 +31,7 @@ export class Deletions {
    * among them. Throws `write_conflict` instead of calling it.
    */
   commit(connection: Connection, from: ReadonlySet<string>, commit: () => Promise<void>): Promise<void> {
-    return this.#turn.run(async () => {
+    const lookAndCommit = async () => {
       const lost = (await this.#changedSince(connection)).find(({ table }) => from.has(table.toLowerCase()));
       if (lost) {
         const text = `attempting to delete from table ${targetName(lost)}, but another transaction has deleted from it`;
@@ -37,7 +41,21 @@ export class Deletions {
         );
       }
       await commit();
-    });
+    };
+    return this.#turn.run(() => this.#locked(lookAndCommit));
+  }
+
+  /** Not on one of `work`'s connections: PostgreSQL shows what was there when a transaction's first query, this one, began. */
+  async #locked(work: () => Promise<void>): Promise<void> {
+    if (this.#lockSql === undefined) return await work();
+    using lock = await this.#connect();
+    await lock.run("BEGIN");
+    try {
+      await lock.rows(this.#lockSql);
+      await work();
+    } finally {
+      await lock.rollback();
+    }
   }
 
   /** Tables from whose files with deletions others have deleted more since the transaction's snapshot. */

@@ -78,7 +78,7 @@ async function composeParts(
     adoption: new FileAdoption(metadata, log),
     watermarks,
     fences,
-    deletions: new Deletions(connect, metadata),
+    deletions: new Deletions(connect, metadata, place.catalog.row),
     retries,
     define: (work) => definitions.runInFlush(work),
     writerId,
