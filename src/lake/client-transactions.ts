@@ -33,7 +33,7 @@ export class ClientTransactions {
   /**
    * COMMIT of a client's transaction, whose files are `sinceMs` old at most; undefined: it has only read. When COMMIT's
    * answer is lost the client is told so, and the files stay that it has committed; not on object stores, where only the
-   * store can keep them. `deleting`: words of its statements that delete rows.
+   * store can keep them. `deleting`: see `Deletions.commit`.
    */
   async commit(
     connection: Connection,

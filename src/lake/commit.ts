@@ -211,7 +211,7 @@ export class FlushRun {
     }
   }
 
-  /** `adopted` gets the files that were given to the lake as they are, `deleting` the table's name when rows only went: see `Deletions`. */
+  /** `adopted` gets the files that were given to the lake as they are, `deleting` the table's names when rows only went: see `Deletions`. */
   async #write(
     { part, segments, winners }: AttachedPart,
     uuids: ReadonlySet<string>,
@@ -238,7 +238,9 @@ export class FlushRun {
       for (const { segment } of whole) rowsInserted += await adoption.adopt(connection, detail, segment, adopted);
       if (whole.length > 0) failpoints.hit("commit.after_adoption");
       for (const sql of insertSqls) rowsInserted += await connection.run(sql);
-      if (rowsDeleted > 0 && rowsInserted === 0) deleting.add(shape.target.table.toLowerCase());
+      if (rowsDeleted > 0 && rowsInserted === 0) {
+        for (const name of [shape.target.schema, shape.target.table]) deleting.add(name.toLowerCase());
+      }
       if (shape.primaryKey.length > 0 && this.#services.fences.isNeeded(detail.uuid)) {
         await this.#services.fences.touch(connection, detail.uuid);
       }

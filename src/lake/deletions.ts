@@ -27,12 +27,14 @@ export class Deletions {
   }
 
   /**
-   * `commit` is the transaction's, open on `connection`; `from`: tables' names in lower case, those from which it has deleted
-   * among them. Throws `write_conflict` instead of calling it.
+   * `commit` is the transaction's, open on `connection`; `from`: names in lower case, among them those of the tables from which
+   * it has deleted, and of their schemas. Throws `write_conflict` instead of calling it.
    */
   commit(connection: Connection, from: ReadonlySet<string>, commit: () => Promise<void>): Promise<void> {
     const lookAndCommit = async () => {
-      const lost = (await this.#changedSince(connection)).find(({ table }) => from.has(table.toLowerCase()));
+      const lost = (await this.#changedSince(connection)).find(
+        ({ schema, table }) => from.has(table.toLowerCase()) && from.has(schema.toLowerCase()),
+      );
       if (lost) {
         const text = `attempting to delete from table ${targetName(lost)}, but another transaction has deleted from it`;
         throw new EiderError(

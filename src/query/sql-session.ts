@@ -115,7 +115,7 @@ export class Transaction {
   /** False while nothing but reads has used it. */
   mayHaveWritten = false;
 
-  /** Words of its statements that delete rows, the tables' names among them. */
+  /** Names of what its statements have deleted from: see `Deletions.commit`. */
   readonly deleting = new Set<string>();
 
   /** Set once the transaction has defined tables: see `Lake.holdDefinitions`. */

@@ -24,10 +24,13 @@ import { type ParameterSet, parameterSets, Statement } from "../query/statement.
 import type { Piece } from "../query/tokens.ts";
 import { ConstantRows } from "./constant-rows.ts";
 import type { SessionContext } from "./context.ts";
-import { flushNamed, wordsOf } from "./read-barrier.ts";
+import { deletedFrom } from "./deleted-from.ts";
+import { flushNamed } from "./read-barrier.ts";
 import { ConcatenatedRows } from "./row-streams.ts";
 import { alterLake, runTransactionStatement } from "./statement-effects.ts";
 import { mayDefineTables, StatementKind } from "./statement-kind.ts";
+
+const NO_NAMES: ReadonlySet<string> = new Set();
 
 type StreamEnded = (end: StreamEnd, error?: EiderError) => void;
 
@@ -119,14 +122,16 @@ export class EngineStatement implements Prepared {
       const sets = parameters ? parameterSets(parameters, this.info.parameterSchema) : [[]];
       if (this.#kind.defines) await flushNamed(services, this.#piece.tokens);
       else await this.#context.waitForReads(this.#piece.tokens);
-      if (this.#kind.deletesRows) for (const word of this.#words) transaction?.deleting.add(word);
       if (!this.#kind.keepsTables) transaction?.atEnd(async () => services.lake.invalidate());
       if (!this.info.isUpdate) {
         const openers = sets.map(
           (set, i) => () =>
             sql.onSlot(
               transaction,
-              (slot) => interruptible(slot, signal, () => this.#stream(slot, set, endOf(end, i === sets.length - 1))),
+              (slot) =>
+                interruptible(slot, signal, () =>
+                  this.#stream(slot, set, transaction?.deleting, endOf(end, i === sets.length - 1)),
+                ),
               this.#kind.onlyReads ? "read" : "write",
             ),
         );
@@ -140,7 +145,9 @@ export class EngineStatement implements Prepared {
         sql.onSlot(transaction, async (slot) => {
           this.#updating = slot;
           try {
-            return await interruptible(slot, signal, () => this.#update(slot, sets, signal, rekeyed));
+            return await interruptible(slot, signal, () =>
+              this.#update(slot, sets, signal, rekeyed, transaction?.deleting),
+            );
           } catch (error) {
             // DuckLake may leave the connection in an aborted transaction.
             if (!slot.isInTransaction && !slot.connection.isClosed && !isFatal(error)) await slot.connection.rollback();
@@ -171,10 +178,6 @@ export class EngineStatement implements Prepared {
     }
   }
 
-  get #words(): ReadonlySet<string> {
-    return wordsOf(this.#piece.tokens);
-  }
-
   progress(): number | undefined {
     return this.#updating?.connection.progress;
   }
@@ -195,10 +198,18 @@ export class EngineStatement implements Prepared {
     return statement;
   }
 
-  async #stream(slot: Slot, set: ParameterSet, onEnd: StreamEnded): Promise<RowStream> {
+  async #stream(
+    slot: Slot,
+    set: ParameterSet,
+    deleting: Set<string> | undefined,
+    onEnd: StreamEnded,
+  ): Promise<RowStream> {
     const { lake, spool, ahead } = this.#context.services;
     return ahead.start(slot.connection, async (share) => {
-      const result = this.#kind.rewritesFiles ? await this.#rewrite(slot, set) : await this.#result(slot, set);
+      const names = this.#kind.runsAnother ? await deletedFrom(slot.connection, this.#piece) : NO_NAMES;
+      for (const name of names) deleting?.add(name);
+      const isWhole = this.#kind.rewritesFiles || names.size > 0;
+      const result = isWhole ? await this.#whole(slot, set, names) : await this.#result(slot, set);
       const stream = new ResultStream(slot, result, {
         onEnd: (end, error) => {
           onEnd(end, error);
@@ -226,11 +237,14 @@ export class EngineStatement implements Prepared {
     return await statement.stream(this.info.isConstant);
   }
 
-  /** DuckLake 1.5.5 reads freed memory when such a plan is run in another transaction than it was made in. */
-  async #rewrite(slot: Slot, set: ParameterSet): Promise<duckdb.Result> {
+  /**
+   * In a transaction of its own when there is none. DuckLake 1.5.5 reads freed memory when a plan that rewrites files is run
+   * in another transaction than it was made in.
+   */
+  async #whole(slot: Slot, set: ParameterSet, deleting: ReadonlySet<string>): Promise<duckdb.Result> {
     const run = () => preparedAnew(slot.connection, this.#piece.sql, set, (statement) => statement.stream(true));
     const { clients } = this.#context.services.lake;
-    return slot.isInTransaction ? await run() : await clients.run(slot.connection, run);
+    return slot.isInTransaction ? await run() : await clients.run(slot.connection, run, deleting);
   }
 
   async #update(
@@ -238,6 +252,7 @@ export class EngineStatement implements Prepared {
     sets: readonly ParameterSet[],
     signal: AbortSignal | undefined,
     rekeyed: Target[],
+    deleting = new Set<string>(),
   ): Promise<number> {
     const { sql } = this.#context;
     const { lake } = this.#context.services;
@@ -249,6 +264,9 @@ export class EngineStatement implements Prepared {
       for (const round of combineSets(this.#piece, sets)) {
         throwIfAborted(signal);
         count += await this.#runRound(slot, statement, round);
+      }
+      if (kind.deletesRows && count > 0) {
+        for (const name of await deletedFrom(slot.connection, this.#piece)) deleting.add(name);
       }
       return kind.counts ? count : 0;
     };
@@ -264,9 +282,7 @@ export class EngineStatement implements Prepared {
       await alterLake(lake, slot.connection, kind, async () => void (await runSets()), rekeyed);
       return 0;
     };
-    const count = needsTransaction
-      ? await lake.clients.run(slot.connection, runAll, kind.deletesRows ? this.#words : undefined)
-      : await runAll();
+    const count = needsTransaction ? await lake.clients.run(slot.connection, runAll, deleting) : await runAll();
     if (kind.bindsToConnection) sql.slots.isPinned = true;
     if (kind.prepares) this.#context.forgetDefinitions();
     if (kind.sets) {

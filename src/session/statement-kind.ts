@@ -101,6 +101,12 @@ export class StatementKind {
     return this.#row.deletesRows ?? false;
   }
 
+  /** Runs another statement, which may be one that deletes rows: EXECUTE, EXPLAIN ANALYZE. */
+  get runsAnother(): boolean {
+    if (this.#type === StatementType.EXECUTE) return true;
+    return this.#type === StatementType.EXPLAIN && this.#piece.tokens.some(({ text }) => /^analyze$/i.test(text));
+  }
+
   /** Whether its count of rows is for the client. */
   get counts(): boolean {
     return !this.#row.countsNothing;

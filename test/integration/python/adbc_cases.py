@@ -86,6 +86,45 @@ def case_rows_deleted_by_two_at_once_are_not_there_twice(server):
         connection.close()
 
 
+def case_rows_deleted_by_execute_or_explain_are_not_there_twice_either(server):
+    for run in ["EXECUTE Fewer", "EXPLAIN ANALYZE EXECUTE fewer", "EXPLAIN (ANALYZE) DELETE FROM \"PREPARED\" WHERE id < 40"]:
+        with connect(server, autocommit=True) as other, other.cursor() as others:
+            others.execute("CREATE OR REPLACE TABLE prepared AS SELECT range AS id FROM range(100)")
+            others.execute("DELETE FROM prepared WHERE id < 10")
+            with connect(server) as connection, connection.cursor() as cursor:
+                cursor.execute("PREPARE fewer AS DELETE FROM prepared WHERE id < 40")
+                cursor.execute(run)
+                cursor.fetchall()
+                others.execute("DELETE FROM prepared WHERE id >= 80")
+                raises(adbc_driver_manager.Error, connection.commit, "another transaction has deleted from it")
+            assert scalar(others, "SELECT count(id + 1) FROM prepared") == 70, run
+            others.execute("PREPARE fewer AS DELETE FROM prepared WHERE id < 40")
+            others.execute(run)
+            others.fetchall()
+            assert scalar(others, "SELECT count(id + 1) FROM prepared") == 40, run
+
+
+def case_whoever_has_deleted_nothing_from_a_table_is_told_of_no_conflict(server):
+    with connect(server, autocommit=True) as other, other.cursor() as others:
+        for schema in ["one", "two", "main"]:
+            others.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+            others.execute(f"CREATE TABLE {schema}.same AS SELECT range AS id FROM range(100)")
+            others.execute(f"DELETE FROM {schema}.same WHERE id < 10")
+        for schema, deletion in [("two", "DELETE FROM one.same WHERE id < 40"), ("main", "DELETE FROM same WHERE id < 0")]:
+            with connect(server) as connection, connection.cursor() as cursor:
+                cursor.execute(deletion)
+                others.execute(f"DELETE FROM {schema}.same WHERE id >= 90")
+                connection.commit()
+        with connect(server) as connection, connection.cursor() as cursor:
+            cursor.execute("SET schema = 'one'")
+            cursor.execute("DELETE FROM same WHERE id = 50")
+            others.execute("DELETE FROM one.same WHERE id = 60")
+            raises(adbc_driver_manager.Error, connection.commit, "another transaction has deleted from it")
+        assert scalar(others, "SELECT count(id + 1) FROM one.same") == 59
+        for schema in ["one", "two", "main"]:
+            others.execute(f"DROP TABLE {schema}.same")
+
+
 def case_rollback_covers_ingest(server):
     with connect(server) as connection, connection.cursor() as cursor:
         cursor.adbc_ingest("tx_ingest", pa.table({"id": [1, 2, 3]}), mode="create")

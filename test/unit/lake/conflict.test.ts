@@ -142,7 +142,7 @@ describe("flushes beside other committers", () => {
     await query(lake, "INSERT INTO t SELECT range, 'v' FROM range(100)");
     await query(lake, "DELETE FROM t WHERE id % 10 = 0");
   };
-  const deleting = new Set(["t"]);
+  const deleting = new Set(["main", "t"]);
   const remaining = async () => (await query(lake, "SELECT count(id % 10) AS n FROM t"))[0]?.["n"];
 
   it("of two transactions that delete more rows from a file with deletions one is told of the other", async () => {
