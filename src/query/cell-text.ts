@@ -137,7 +137,8 @@ export function jsonOf(cell: CellText, value: DuckDBValue | undefined): string {
 
 /** `2024-01-02 03:04:05` → `2024-01-02T03:04:05`; infinities stay. */
 function isoText(text: string): string {
-  return text.replace(/^(\S+) (?=\d)/, "$1T");
+  // The binding has a year 0, which is 1 BC to DuckDB.
+  return text.replace(/^0000(-\d\d-\d\d)/, "0001$1 (BC)").replace(/^(\S+) (?=\d)/, "$1T");
 }
 
 /** The shortest digits that give this 32-bit number again. */

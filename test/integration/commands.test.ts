@@ -101,8 +101,10 @@ test("query prints intervals and times of every year as HTTP does, and takes SQL
   const sql = `-- of every kind\nSELECT ${values.map((value, i) => `${value} AS c${i}`).join(", ")}`;
   const accept = "application/x-ndjson";
   const body = JSON.stringify({ sql });
-  const told = await fetch(`${eider.httpUrl}/query`, { method: "POST", headers: { accept }, body });
-  expect(String((await run(["query", "-o", "ndjson", sql], env)).stdout)).toBe(await told.text());
+  const response = await fetch(`${eider.httpUrl}/query`, { method: "POST", headers: { accept }, body });
+  const told = await response.text();
+  expect(String((await run(["query", "-o", "ndjson", sql], env)).stdout)).toBe(told);
+  for (const day of [...days, ...far]) expect(told).toContain(`"${day}"`);
   const latin1 = Buffer.from("SELECT 'M\u00fcller'", "latin1");
   const file = join(dir.path, "latin1.sql");
   writeFileSync(file, latin1);

@@ -20,8 +20,8 @@ export function dateText(days: number): string {
   const month = fromMarch < 10 ? fromMarch + 3 : fromMarch - 9;
   const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
   const dayOfMonth = dayOfYear - Math.floor((153 * fromMarch + 2) / 5) + 1;
-  const text = `${padded(year < 0 ? 1 - year : year, 4)}-${padded(month, 2)}-${padded(dayOfMonth, 2)}`;
-  return year < 0 ? `${text} (BC)` : text;
+  const text = `${padded(year <= 0 ? 1 - year : year, 4)}-${padded(month, 2)}-${padded(dayOfMonth, 2)}`;
+  return year <= 0 ? `${text} (BC)` : text;
 }
 
 /** A day and its time; `T` is for the years that ISO 8601 has. */
