@@ -40,8 +40,8 @@ export async function runCli(args: readonly string[], shell: Shell): Promise<num
     chosen.run = run;
   });
   try {
-    // SQL that begins with a comment is no flag.
-    const words = args.map((arg) => (/^--\s/.test(arg) ? ` ${arg}` : arg));
+    // SQL that begins with a comment is no flag: the name of one has no spaces, and no further line.
+    const words = args.map((arg) => (/^--(\s|[^=]*\n)/.test(arg) ? ` ${arg}` : arg));
     await program.parseAsync(words, { from: "user" });
     return chosen.run === undefined ? EXIT.ok : await chosen.run();
   } catch (error) {

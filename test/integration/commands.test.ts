@@ -105,6 +105,8 @@ test("query prints intervals and times of every year as HTTP does, and takes SQL
   const told = await response.text();
   expect(String((await run(["query", "-o", "ndjson", sql], env)).stdout)).toBe(told);
   for (const day of [...days, ...far]) expect(told).toContain(`"${day}"`);
+  const commented = await run(["query", "-o", "csv", "--of one kind\nSELECT 1 = 1 AS one"], env);
+  expect([commented.stderr, String(commented.stdout)]).toEqual(["", "one\ntrue\n"]);
   const latin1 = Buffer.from("SELECT 'M\u00fcller'", "latin1");
   const file = join(dir.path, "latin1.sql");
   writeFileSync(file, latin1);
