@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Authenticator } from "../access/authenticator.ts";
 import { EiderError } from "../errors.ts";
 import { encodeFlightData } from "../wire/flight-data.ts";
@@ -22,6 +23,25 @@ export interface ServiceOptions {
 type OneRequest<T> = (request: T, env: Env) => AsyncIterable<Uint8Array>;
 
 /** The methods of FlightService: decode, call, encode. */
+/** Of a client that is refused and says nothing. */
+const PATIENCE_MS = 10_000;
+
+/**
+ * Throws what `identity` does, once the client's first message is there: Go's gRPC tells a client that sends on a call that
+ * has ended "EOF", and its Flight client looks for no other reason.
+ */
+async function heard(identity: Promise<unknown>, opening: Promise<unknown>): Promise<void> {
+  const opened = opening.catch(() => undefined);
+  try {
+    await identity;
+  } catch (error) {
+    const patience = new AbortController();
+    await Promise.race([opened, sleep(PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => undefined)]);
+    patience.abort();
+    throw error;
+  }
+}
+
 export function flightService({ services, polls, authenticator }: ServiceOptions): Readonly<Record<string, Handler>> {
   /** A method with one request message. */
   const one = <T>(codec: Codec<T>, run: OneRequest<T>): Handler =>
@@ -51,8 +71,9 @@ export function flightService({ services, polls, authenticator }: ServiceOptions
       for await (const frame of doGet(ticket.ticket ?? new Uint8Array(0), env)) yield encodeFlightData(frame);
     }),
     DoPut: async function* (requests, context) {
-      await context.identity();
-      const { descriptor, messages } = await PutMessages.open(requests);
+      const opening = PutMessages.open(requests);
+      await heard(context.identity(), opening);
+      const { descriptor, messages } = await opening;
       const results = doPut(Flight.FlightDescriptor.decode(descriptor), messages, { context, services });
       for await (const app_metadata of results) yield Flight.PutResult.encode({ app_metadata });
     },
