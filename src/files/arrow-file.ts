@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { CompressionType, compressionRegistry, type RecordBatch, RecordBatchReader } from "apache-arrow";
 import { decompressLz4 } from "../arrow/lz4.ts";
 import { decompressZstd } from "../arrow/zstd.ts";
-import { EiderError } from "../errors.ts";
+import { EiderError, messageOf } from "../errors.ts";
 
 const BATCH_ROWS = 65_536;
 /** An uncompressed length, little-endian, stands before each compressed buffer. */
@@ -24,10 +24,9 @@ export async function* arrowBatches(path: string): AsyncGenerator<RecordBatch> {
       for (let at = 0; at < batch.numRows; at += BATCH_ROWS) yield batch.slice(at, at + BATCH_ROWS);
     }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
     throw new EiderError(
       "type_unsupported",
-      `${path} cannot be read as Arrow's file or stream format: ${reason}\nIs it whole, and is it of this format? If so, write it as Parquet.`,
+      `${path} cannot be read as Arrow's file or stream format: ${messageOf(error)}\nIs it whole, and is it of this format? If so, write it as Parquet.`,
       { cause: error },
     );
   }

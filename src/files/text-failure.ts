@@ -1,8 +1,10 @@
 import { EiderError } from "../errors.ts";
 
+export const ADVICE_ON_ENCODING = "convert it first, say by iconv -f ISO-8859-1 -t UTF-8";
+
 /** By what DuckDB says of a file of text: what can be done here. */
 const ADVICE: ReadonlyArray<readonly [RegExp, string]> = [
-  [/not utf-8 encoded/i, "A file of text is read as UTF-8: convert it first, say by iconv -f ISO-8859-1 -t UTF-8."],
+  [/not utf-8 encoded/i, `A file of text is read as UTF-8: ${ADVICE_ON_ENCODING}.`],
   [
     /when converting column|JSON transform error/,
     "Columns are read by the types of a table that is there: CREATE TABLE first.",

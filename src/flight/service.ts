@@ -22,7 +22,6 @@ export interface ServiceOptions {
 
 type OneRequest<T> = (request: T, env: Env) => AsyncIterable<Uint8Array>;
 
-/** The methods of FlightService: decode, call, encode. */
 /** Of a client that is refused and says nothing. */
 const PATIENCE_MS = 10_000;
 
@@ -42,6 +41,7 @@ async function heard(identity: Promise<unknown>, opening: Promise<unknown>): Pro
   }
 }
 
+/** The methods of FlightService: decode, call, encode. */
 export function flightService({ services, polls, authenticator }: ServiceOptions): Readonly<Record<string, Handler>> {
   /** A method with one request message. */
   const one = <T>(codec: Codec<T>, run: OneRequest<T>): Handler =>

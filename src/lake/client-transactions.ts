@@ -38,10 +38,9 @@ export class ClientTransactions {
   async commit(
     connection: Connection,
     sinceMs: (() => number) | undefined,
-    deleting: ReadonlySet<string> = NOTHING,
+    deleting: ReadonlySet<string>,
   ): Promise<void> {
-    const commit = () => this.#commit(connection, sinceMs);
-    await (deleting.size > 0 ? this.#services.deletions.commit(connection, deleting, commit) : commit());
+    await this.#services.deletions.commit(connection, deleting, () => this.#commit(connection, sinceMs));
   }
 
   async #commit(connection: Connection, sinceMs: (() => number) | undefined): Promise<void> {

@@ -47,6 +47,14 @@ export interface CommitServices {
   readonly log: Log;
 }
 
+/** What the end of a transaction, by COMMIT or without, must know of its writes. */
+interface Traces {
+  /** Files that were given to the lake as they are. */
+  readonly adopted: string[];
+  /** Names of tables, and of their schemas, from which rows only went: see `Deletions.commit`. */
+  readonly deleting: Set<string>;
+}
+
 /**
  * One flush: all parts in one transaction, made again while other committers make it void, and in smaller groups when a
  * part spoils it. Exactly once rests on this order: the watermark is read in the transaction that writes, moved in that
@@ -133,8 +141,7 @@ export class FlushRun {
   async #attempt(parts: readonly AttachedPart[]): Promise<void> {
     const { watermarks, settlement, guards, failpoints } = this.#services;
     const outcomes: FlushOutcome[] = [];
-    const adopted: string[] = [];
-    const deleting = new Set<string>();
+    const traces: Traces = { adopted: [], deleting: new Set() };
     let entry: GuardEntry | undefined;
     let live: AttachedPart[] = [];
     if (this.#isInstanceLost) {
@@ -150,7 +157,7 @@ export class FlushRun {
         // description misses is a conflict at COMMIT.
         const marks = await watermarks.read(this.#connection);
         live = parts.flatMap((part) => unflushed(part, marks.get(targetKey(part.part.target)) ?? 0));
-        for (const part of live) outcomes.push(await this.#write(part, uuids, adopted, deleting));
+        for (const part of live) outcomes.push(await this.#write(part, uuids, traces));
         await watermarks.advance(this.#connection, live.map(markOf));
       });
       if (live.length > 0) {
@@ -164,12 +171,12 @@ export class FlushRun {
     } catch (error) {
       await this.#connection.rollback();
       await settlement.discard(entry);
-      await this.#services.adoption.forget(adopted);
+      await this.#services.adoption.forget(traces.adopted);
       throw error;
     }
     if (live.length === 0) await this.#connection.rollback();
-    else await this.#commit(live, deleting, entry, adopted);
-    this.#services.adoption.files += adopted.length;
+    else await this.#commit(live, entry, traces);
+    this.#services.adoption.files += traces.adopted.length;
     const written = new Map(outcomes.map((outcome) => [targetKey(outcome.target), outcome]));
     for (const { part } of parts) {
       const key = targetKey(part.target);
@@ -211,12 +218,10 @@ export class FlushRun {
     }
   }
 
-  /** `adopted` gets the files that were given to the lake as they are, `deleting` the table's names when rows only went: see `Deletions`. */
   async #write(
     { part, segments, winners }: AttachedPart,
     uuids: ReadonlySet<string>,
-    adopted: string[],
-    deleting: Set<string>,
+    { adopted, deleting }: Traces,
   ): Promise<FlushOutcome> {
     const detail = await this.#detail(part);
     if (detail && !uuids.has(detail.uuid)) {
@@ -266,17 +271,14 @@ export class FlushRun {
 
   async #commit(
     live: readonly AttachedPart[],
-    deleting: ReadonlySet<string>,
     entry: GuardEntry | undefined,
-    adopted: readonly string[],
+    { adopted, deleting }: Traces,
   ): Promise<void> {
     const { failpoints, settlement, adoption, deletions, log } = this.#services;
     const commit = async () => void (await this.#connection.run("COMMIT"));
     let isAnswered = true;
     try {
-      await this.#timed("commit", () =>
-        deleting.size === 0 ? commit() : deletions.commit(this.#connection, deleting, commit),
-      );
+      await this.#timed("commit", () => deletions.commit(this.#connection, deleting, commit));
       failpoints.hit("commit.after_commit");
     } catch (error) {
       const verdict = commitVerdict(error);

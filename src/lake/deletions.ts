@@ -28,9 +28,10 @@ export class Deletions {
 
   /**
    * `commit` is the transaction's, open on `connection`; `from`: names in lower case, among them those of the tables from which
-   * it has deleted, and of their schemas. Throws `write_conflict` instead of calling it.
+   * it has deleted, and of their schemas; none: it is committed at once. Throws `write_conflict` instead of calling it.
    */
-  commit(connection: Connection, from: ReadonlySet<string>, commit: () => Promise<void>): Promise<void> {
+  async commit(connection: Connection, from: ReadonlySet<string>, commit: () => Promise<void>): Promise<void> {
+    if (from.size === 0) return await commit();
     const lookAndCommit = async () => {
       const lost = (await this.#changedSince(connection)).find(
         ({ schema, table }) => from.has(table.toLowerCase()) && from.has(schema.toLowerCase()),
@@ -44,7 +45,7 @@ export class Deletions {
       }
       await commit();
     };
-    return this.#turn.run(() => this.#locked(lookAndCommit));
+    await this.#turn.run(() => this.#locked(lookAndCommit));
   }
 
   /** Not on one of `work`'s connections: PostgreSQL shows what was there when a transaction's first query, this one, began. */

@@ -199,7 +199,10 @@ export async function whileUsing<T>(transaction: Transaction | undefined, work: 
   }
 }
 
-/** COMMIT of a transaction whose files have the times that `startWriteTimes` tells; undefined: it has only read. `deleting`: see `Transaction`. */
+/**
+ * COMMIT of a transaction whose files have the times that `startWriteTimes` tells; undefined: it has only read. `deleting`: see
+ * `Transaction`.
+ */
 export type Commit = (
   connection: Connection,
   sinceMs: (() => number) | undefined,

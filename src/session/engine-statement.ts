@@ -30,8 +30,6 @@ import { ConcatenatedRows } from "./row-streams.ts";
 import { alterLake, runTransactionStatement } from "./statement-effects.ts";
 import { mayDefineTables, StatementKind } from "./statement-kind.ts";
 
-const NO_NAMES: ReadonlySet<string> = new Set();
-
 type StreamEnded = (end: StreamEnd, error?: EiderError) => void;
 
 /** A statement that DuckDB runs as it is. */
@@ -206,7 +204,7 @@ export class EngineStatement implements Prepared {
   ): Promise<RowStream> {
     const { lake, spool, ahead } = this.#context.services;
     return ahead.start(slot.connection, async (share) => {
-      const names = this.#kind.runsAnother ? await deletedFrom(slot.connection, this.#piece) : NO_NAMES;
+      const names = this.#kind.runsAnother ? await deletedFrom(slot.connection, this.#piece) : new Set<string>();
       for (const name of names) deleting?.add(name);
       const isWhole = this.#kind.rewritesFiles || names.size > 0;
       const result = isWhole ? await this.#whole(slot, set, names) : await this.#result(slot, set);

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Scope } from "../../src/base/scope.ts";
-import { CallError, FlightTestClient, ticketOf } from "../support/flight-client.ts";
+import { CallError, FlightTestClient } from "../support/flight-client.ts";
 import { startEider } from "../support/start-eider.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { CATALOG_ROWS } from "./catalog-rows.ts";
@@ -11,15 +11,10 @@ const ROUNDS = 40;
 const ROWS = 1000;
 const CONFLICT = /conflict|aborted|deleted from it|run it again/i;
 
-async function run(client: FlightTestClient, sql: string): Promise<void> {
-  const info = await client.query(sql);
-  if (info.endpoint?.length) await client.get(ticketOf(info));
-}
-
 /** 1 when the row was deleted, 0 when another was faster. */
 async function deleteRow(client: FlightTestClient, id: number): Promise<number> {
   try {
-    await run(client, `DELETE FROM fewer WHERE id = ${id}`);
+    await client.run(`DELETE FROM fewer WHERE id = ${id}`);
     return 1;
   } catch (error) {
     if (!(error instanceof CallError) || !CONFLICT.test(error.message)) throw error;
@@ -44,9 +39,9 @@ describe.each(SHARED)("$name", ({ missing, make }) => {
     }
     const [first] = clients;
     if (!first) throw new Error("no server");
-    await run(first, `CREATE TABLE fewer AS SELECT range AS id FROM range(${ROWS})`);
+    await first.run(`CREATE TABLE fewer AS SELECT range AS id FROM range(${ROWS})`);
     // DuckLake sees the conflict of two that delete from a file for the first time.
-    await run(first, `DELETE FROM fewer WHERE id = ${ROWS - 1}`);
+    await first.run(`DELETE FROM fewer WHERE id = ${ROWS - 1}`);
     let deleted = 1;
     for (let round = 0; round < ROUNDS; round++) {
       const counts = await Promise.all(clients.map((client, node) => deleteRow(client, round * NODES + node)));
@@ -54,8 +49,7 @@ describe.each(SHARED)("$name", ({ missing, make }) => {
     }
     const left = ROWS - deleted;
     const isRight = `count(*) = ${left} AND count(DISTINCT id) = ${left}`;
-    await run(
-      first,
+    await first.run(
       `SELECT CASE WHEN ${isRight} THEN 1 ELSE error('rows: ' || count(id) || ', different: ' || count(DISTINCT id) || ', expected: ${left}') END FROM fewer`,
     );
     expect(deleted).toBeGreaterThan(1);

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { CallError, FlightTestClient, ticketOf } from "../support/flight-client.ts";
+import { CallError, FlightTestClient } from "../support/flight-client.ts";
 import { startEider } from "../support/start-eider.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { writeUsers } from "../support/users.ts";
@@ -9,14 +9,9 @@ import { CATALOG_ROWS } from "./catalog-rows.ts";
 
 /** With authentication DuckDB is locked: whatever the catalog, rows still get into the lake, also after a start anew. */
 
-async function run(client: FlightTestClient, sql: string): Promise<void> {
-  const info = await client.query(sql);
-  if (info.endpoint?.length) await client.get(ticketOf(info));
-}
-
 async function failureOf(client: FlightTestClient, sql: string): Promise<string> {
   try {
-    await run(client, sql);
+    await client.run(sql);
     return "it was done";
   } catch (error) {
     if (error instanceof CallError) return error.message;
@@ -50,16 +45,16 @@ describe.each(CATALOG_ROWS)("$name", ({ missing, make }) => {
       const client = (token: string) =>
         new FlightTestClient(Number(new URL(eider.flightUri).port), { authorization: `Bearer ${token}` });
       const [ann, root] = [client(tokens.ann), client(tokens.root)];
-      await run(ann, `CREATE TABLE ${name} (id BIGINT PRIMARY KEY, text VARCHAR)`);
+      await ann.run(`CREATE TABLE ${name} (id BIGINT PRIMARY KEY, text VARCHAR)`);
       for (let i = 0; i < 3; i++) {
-        await run(ann, `INSERT INTO duckling_queue.${name} SELECT i, 'row ' || i FROM range(${i * 10}, 100) r(i)`);
-        await run(ann, "CALL duckling_queue_flush()");
+        await ann.run(`INSERT INTO duckling_queue.${name} SELECT i, 'row ' || i FROM range(${i * 10}, 100) r(i)`);
+        await ann.run("CALL duckling_queue_flush()");
       }
-      await run(ann, expectSql("count(*) = 100 AND max(id) = 99", name));
-      await run(ann, `UPDATE ${name} SET text = 'changed' WHERE id < 10`);
-      await run(ann, expectSql("count(*) = 10", `${name} WHERE text = 'changed'`));
-      if (round === 1) await run(ann, expectSql("count(*) = 100", "first"));
-      await run(root, "SELECT * FROM __ducklake_metadata_lake.ducklake_snapshot");
+      await ann.run(expectSql("count(*) = 100 AND max(id) = 99", name));
+      await ann.run(`UPDATE ${name} SET text = 'changed' WHERE id < 10`);
+      await ann.run(expectSql("count(*) = 10", `${name} WHERE text = 'changed'`));
+      if (round === 1) await ann.run(expectSql("count(*) = 100", "first"));
+      await root.run("SELECT * FROM __ducklake_metadata_lake.ducklake_snapshot");
       expect(await failureOf(root, "ATTACH ':memory:' AS m")).toMatch(/not allowed/);
       expect(await failureOf(ann, "SELECT path FROM duckdb_databases()")).toMatch(/needs the role admin/);
       for (const each of [ann, root]) each[Symbol.dispose]();

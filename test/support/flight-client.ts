@@ -93,6 +93,12 @@ export class FlightTestClient implements Disposable {
     return this.info(sqlDescriptor(sql), headers);
   }
 
+  /** Runs a statement to its end, whatever it answers with. */
+  async run(sql: string): Promise<void> {
+    const info = await this.query(sql);
+    if (info.endpoint?.length) await this.get(ticketOf(info));
+  }
+
   async get(
     ticket: Uint8Array,
     headers: Readonly<Record<string, string>> = {},

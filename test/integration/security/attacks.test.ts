@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { CallError, FlightTestClient, ticketOf } from "../../support/flight-client.ts";
+import { CallError, FlightTestClient } from "../../support/flight-client.ts";
 import { type RunningEider, startEider } from "../../support/start-eider.ts";
 import { type TempDir, tempDir } from "../../support/temp-dir.ts";
 import { writeUsers } from "../../support/users.ts";
@@ -35,9 +35,9 @@ beforeAll(async () => {
     everywhere: client(tokens.everywhere),
     admin: client(tokens.admin),
   };
-  await run(clients.admin, "CREATE SCHEMA vault");
-  await run(clients.admin, "CREATE TABLE vault.gold AS SELECT 1 AS a");
-  await run(clients.admin, "CREATE TABLE main.open AS SELECT 1 AS a");
+  await clients.admin.run("CREATE SCHEMA vault");
+  await clients.admin.run("CREATE TABLE vault.gold AS SELECT 1 AS a");
+  await clients.admin.run("CREATE TABLE main.open AS SELECT 1 AS a");
   const data = join(folder.path, "data");
   const outside = join(folder.path, "outside.txt");
   writeFileSync(outside, "secret");
@@ -52,14 +52,9 @@ afterAll(async () => {
   await folder[Symbol.asyncDispose]();
 });
 
-async function run(client: FlightTestClient, sql: string): Promise<void> {
-  const info = await client.query(sql);
-  if (info.endpoint?.length) await client.get(ticketOf(info));
-}
-
 async function failureOf(client: FlightTestClient, sql: string): Promise<CallError | undefined> {
   try {
-    await run(client, sql);
+    await client.run(sql);
     return undefined;
   } catch (error) {
     if (error instanceof CallError) return error;
